@@ -1,0 +1,39 @@
+"""The errors that a person can do something about.
+
+CurationError
+├── RecipeError        the words or the recipe are wrong (exit status 2)
+├── SourceError        a dump is not what its name says, or is hostile
+├── StageError         a stage cannot go on: its input is missing or broken
+├── ModelError         a model or an optional package is missing
+└── ReleaseError       a release cannot be built, or does not keep its promises
+
+Each message is one sentence or two: what, where (file, row, field) and what to do.
+"""
+
+
+class CurationError(Exception):
+    """Base of all errors that are reported as one clear sentence."""
+
+    exit_status = 1
+
+
+class RecipeError(CurationError):
+    """A recipe, an option or a command line that cannot be meant."""
+
+    exit_status = 2
+
+
+class SourceError(CurationError):
+    """A dump that cannot be read safely or is not what its name says."""
+
+
+class StageError(CurationError):
+    """A stage whose input is missing, incomplete or inconsistent."""
+
+
+class ModelError(CurationError):
+    """A model, package or server that is needed and not there."""
+
+
+class ReleaseError(CurationError):
+    """A release that must not be written, or that breaks a promise."""
