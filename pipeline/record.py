@@ -63,9 +63,7 @@ CANDIDATE = pl.Schema(
 )
 
 # One line of the books: why a row left, and where.
-DROPPED = pl.Schema(
-    {"id": pl.String, "stage": pl.String, "reason": pl.String, "detail": pl.String}
-)
+DROPPED = pl.Schema({"id": pl.String, "stage": pl.String, "reason": pl.String, "detail": pl.String})
 
 GROUPS = ("stem", "other", "wikihow", "reddit", "natural_instructions", "authored")
 

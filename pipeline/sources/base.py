@@ -1,0 +1,106 @@
+"""What every source offers, and the books that it keeps while it reads.
+
+A source is a module with two functions:
+
+    find(dumps, settings) -> list[Found]              what there is to read, a Found a shard
+    read(found, settings, tally) -> frames            RAW frames (record.RAW), in bounded memory
+
+`find` looks at names only and opens nothing. `read` never stops at a bad record: it tells the
+tally. It raises SourceError when a file as a whole is not what its name says.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from pipeline.errors import SourceError
+from pipeline.recipe import Ingest
+
+# Fewer rows than this cannot tell a broken file from a single broken row.
+_MIN_ROWS_FOR_SHARE = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files that must be read together; `name` is safe as a file name and unique in a run.
+
+    `labels` are the files' names in the books: relative to the dumps folder, printable.
+    """
+
+    source: str
+    name: str
+    files: tuple[Path, ...]
+    labels: tuple[str, ...]
+
+    def label(self, path: Path) -> str:
+        """Return the name of `path` in the books."""
+        return self.labels[self.files.index(path)]
+
+
+@dataclass
+class Tally:
+    """The books of one shard: what was read, what was left out and why."""
+
+    max_malformed: float
+    rows: Counter[str] = field(default_factory=Counter)  # records read, by file
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)  # (file, reason)
+    malformed: list[tuple[str, int, str]] = field(default_factory=list)  # (file, line, why)
+
+    def read(self, label: str, count: int = 1) -> None:
+        """Count records that were seen in a file, whatever becomes of them."""
+        self.rows[label] += count
+
+    def leave_out(self, label: str, reason: str, count: int = 1) -> None:
+        """Count records that do not become candidates; `reason` is one of record.REASONS."""
+        if count:
+            self.left_out[label, reason] += count
+
+    def bad(self, label: str, line: int, why: str) -> None:
+        """Note one record that cannot be read; lines count from 1."""
+        self.malformed.append((label, line, why[:300]))
+
+    def check(self, label: str) -> None:
+        """Raise SourceError if too large a share of the file's records is malformed."""
+        first = next((entry for entry in self.malformed if entry[0] == label), None)
+        if first is None:
+            return
+        count = sum(1 for entry in self.malformed if entry[0] == label)
+        total = max(self.rows[label], count)
+        if count == total or (total >= _MIN_ROWS_FOR_SHARE and count > self.max_malformed * total):
+            raise SourceError(
+                f"{label}: {count} of {total} rows are malformed, more than the "
+                f"{self.max_malformed:.2%} that the recipe allows (first: line {first[1]}, "
+                f"{first[2]}). Repair the file, or raise ingest.limits.max_malformed."
+            )
+
+
+class Source(Protocol):
+    """A module that reads one kind of dump."""
+
+    def find(self, dumps: Path, settings: Ingest) -> list[Found]: ...
+
+    def read(self, found: Found, settings: Ingest, tally: Tally) -> Iterator[pl.DataFrame]: ...
+
+
+def found(source: str, name: str, files: list[Path], dumps: Path) -> Found:
+    """Make a Found; control characters in file names are shown escaped."""
+    labels = tuple(printable(path.relative_to(dumps).as_posix()) for path in files)
+    return Found(source, safe_name(f"{source}-{name}"), tuple(files), labels)
+
+
+def printable(text: str) -> str:
+    """Show control characters, line ends and lone surrogates as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "replace").decode("ascii")
+        for char in text.encode("utf-8", "backslashreplace").decode("utf-8")
+    )
+
+
+def safe_name(text: str) -> str:
+    """Turn a name into one that is safe as a file name on every system."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
+    return kept.strip(".")[:150] or "unnamed"

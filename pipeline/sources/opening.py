@@ -1,0 +1,157 @@
+"""Open dumps: plain, .zst, .gz, .xz or .bz2, within limits on what they may expand to.
+
+Everything is a stream; nothing is unpacked to disk, nothing is kept in memory beyond a block.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from pipeline.errors import SourceError
+from pipeline.recipe import Limits
+
+SUFFIXES = (".zst", ".gz", ".xz", ".bz2")
+BLOCK = 1 << 24  # bytes
+_RATIO_FROM = 64 << 20  # small files may be very regular
+
+# What the libraries raise for a file that is damaged or is no such archive.
+DAMAGED = (zstandard.ZstdError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, OSError)
+
+
+def bare_name(path: Path) -> str:
+    """Return the file's name without the suffix of its compression."""
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
+class Bounded(io.RawIOBase):
+    """A readable stream that refuses to give more bytes than the limits allow."""
+
+    def __init__(self, stream: BinaryIO, packed: int, limits: Limits, label: str) -> None:
+        self._stream = stream
+        self._packed = max(packed, 1)
+        self._limits = limits
+        self._label = label
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        try:
+            data = self._stream.read(len(view))
+        except DAMAGED as error:
+            raise SourceError(
+                f"{self._label} is damaged or breaks off after {self._given} bytes of content "
+                f"({error}). Download it again."
+            ) from error
+        view[: len(data)] = data
+        self.count(len(data))
+        return len(data)
+
+    def count(self, size: int) -> None:
+        """Add bytes given; raises SourceError beyond the limits."""
+        self._given += size
+        limits = self._limits
+        if self._given > limits.max_expanded_bytes:
+            raise SourceError(
+                f"{self._label} expands to more than {limits.max_expanded_bytes} bytes. If that "
+                "is right for this file, raise ingest.limits.max_expanded_bytes."
+            )
+        if self._given > _RATIO_FROM and self._given > limits.max_ratio * self._packed:
+            raise SourceError(
+                f"{self._label} expands to more than {limits.max_ratio:g} times its size, like "
+                "an archive bomb. If the file is sound, raise ingest.limits.max_ratio."
+            )
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def open_stream(path: Path, limits: Limits, label: str) -> BinaryIO:
+    """Open a file for reading its content as bytes, uncompressed by its suffix.
+
+    Reading raises SourceError where the file is damaged or expands beyond the limits.
+    """
+    raw: BinaryIO
+    if path.suffix == ".zst":
+        # Pushshift's archives are written with windows of up to 2 GiB.
+        decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
+        raw = cast(
+            BinaryIO,
+            decompressor.stream_reader(path.open("rb"), read_across_frames=True, closefd=True),
+        )
+    elif path.suffix == ".gz":
+        raw = cast(BinaryIO, gzip.open(path))
+    elif path.suffix == ".xz":
+        raw = cast(BinaryIO, lzma.open(path))
+    elif path.suffix == ".bz2":
+        raw = cast(BinaryIO, bz2.open(path))
+    else:
+        raw = path.open("rb", buffering=0)
+    bounded = Bounded(raw, path.stat().st_size, limits, label)
+    return cast(BinaryIO, io.BufferedReader(bounded, buffer_size=1 << 20))
+
+
+def read_text(path: Path, limits: Limits, label: str, max_bytes: int = 64 << 20) -> str:
+    """Read a small file whole, as UTF-8 with or without BOM; invalid bytes become U+FFFD.
+
+    Raises SourceError if it holds more than `max_bytes`.
+    """
+    with open_stream(path, limits, label) as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise SourceError(f"{label} is larger than {max_bytes} bytes, too large for its kind.")
+    return data.decode("utf-8-sig", "replace")
+
+
+def line_blocks(
+    stream: BinaryIO, limits: Limits, size: int = BLOCK
+) -> Iterator[tuple[int, bytes, list[int]]]:
+    """Cut a stream into blocks of whole lines of about `size` bytes.
+
+    Yields (number of the first line, bytes, numbers of lines left out for their length). The
+    memory needed is a block and one line of `limits.max_line_bytes`.
+    """
+    first, rest = 1, b""
+    too_long: list[int] = []
+    skipping = False
+    while data := stream.read(size):
+        if skipping:
+            end = data.find(b"\n")
+            if end < 0:
+                continue
+            data, skipping = data[end + 1 :], False
+            too_long.append(first)
+            first += 1
+        data = rest + data
+        cut = data.rfind(b"\n") + 1
+        block, rest = data[:cut], data[cut:]
+        if block:
+            yield first, block, too_long
+            too_long = []
+            first += block.count(b"\n")
+        if len(rest) > limits.max_line_bytes:
+            rest, skipping = b"", True
+    if skipping:
+        too_long.append(first)
+    if rest or too_long:
+        yield first, rest, too_long
+
+
+def lines(path: Path, limits: Limits, label: str) -> Iterator[tuple[int, bytes | None]]:
+    """Yield (number, line without its end); None for a line beyond `limits.max_line_bytes`."""
+    with open_stream(path, limits, label) as stream:
+        for first, block, too_long in line_blocks(stream, limits, 1 << 22):
+            for number in too_long:
+                yield number, None
+            for offset, line in enumerate(block.splitlines()):
+                yield first + offset, line if len(line) <= limits.max_line_bytes else None
