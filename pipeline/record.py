@@ -116,4 +116,4 @@ def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 def dropped_frame(frame: pl.DataFrame, stage: str) -> pl.DataFrame:
     """Turn rows with `id`, `reason` and `detail` into lines of the books of `stage`."""
-    return frame.select("id", pl.lit(stage).alias("stage"), "reason", "detail").cast(dict(DROPPED))
+    return conform(frame.with_columns(pl.lit(stage).alias("stage")), DROPPED)
