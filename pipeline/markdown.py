@@ -11,7 +11,7 @@ from html import unescape
 
 from html_to_markdown import _html_to_markdown as rust
 
-from pipeline.text import outside_code
+from pipeline.text import outside_code, split_fences
 
 # The native options are built once: the public `convert` rebuilds them on every call, and the
 # converter is so fast that this is a measurable part of it.
@@ -20,7 +20,6 @@ _OPTIONS = rust.ConversionOptions(
     tier_strategy=rust.TierStrategy.TIER1,
     extract_metadata=False,
     skip_images=True,
-    strip_tags=["a", "iframe", "video", "audio", "embed", "object"],
     autolinks=False,
     bullets="-",
     compact_tables=True,
@@ -41,6 +40,7 @@ _ESCAPED_BAR = "\ufdd1"
 # No post is near this (the site's limit is 30,000 characters); some of the converter's loops are
 # quadratic in stray "<".
 _MOST_TAGS = 50_000
+_DOUBLE_QUOTE_GAP = "\n>\n>\n"
 
 _BANNER = re.compile(
     r"<blockquote>\s*+<p>\s*+<(?:strong|b)>\s*+Possible Duplicates?:?.{0,4000}?</blockquote>",
@@ -72,14 +72,14 @@ _LANGUAGES = {
     "or": "",
 }
 
-_LINK_TO_ITSELF = r"<a\b[^<>]*+>\s*+(?:https?://|www\.)(?P<host>[^<>\s/?#:…]++)[^<>\s]*+\s*+</a>"
-_LONE_URL = re.compile(
-    rf"<(?P<block>p|li)>\s*+(?:<p>\s*+)?{_LINK_TO_ITSELF}[.\s]*+(?:</p>\s*+)?</(?P=block)>"
-)
+# The tags of links and of media, not what stands between them.
+_LINKS = re.compile(r"</?(?:a|iframe|video|audio|embed|object)\b[^<>]*+>", re.IGNORECASE)
+_ADDRESS = r"(?:https?://)?+(?:www\.)?(?P<host>[^<>\s/?#:…]++)[^<>\s]*+"
+_LINK_TO_ITSELF = rf"<a\b[^<>]*+>\s*+(?=https?://|www\.){_ADDRESS}\s*+</a>"
+_URL_IN_BRACKETS = re.compile(rf"[ ]?\({_LINK_TO_ITSELF.replace('?P<host>', '?:')}\)")
 _URL_TEXT = re.compile(_LINK_TO_ITSELF)
-_SUPER_SUB = re.compile(
-    r"(?P<before>[\w)\]}]?)<su(?P<kind>[pb])>(?P<text>[^<>]{0,200})</su(?P=kind)>", re.IGNORECASE
-)
+_SUPER_SUB = re.compile(r"<su(?P<kind>[pb])>(?P<text>[^<>]{0,200})</su(?P=kind)>", re.IGNORECASE)
+_CLOSING_TAGS = ("</em>", "</i>", "</strong>", "</b>", "</code>")
 _SUPERSCRIPTS = str.maketrans("0123456789+-\u2212=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 _ORDINALS = {"st", "nd", "rd", "th", "tm", "r"}
@@ -94,7 +94,6 @@ _LABEL_AT_START = re.compile(
     rf"{_LABEL}(?:\s?(?::|[-–—](?=[\s<]))[*_]*+\s*+|(?=\s*+</)|(?=<br\s?/?>))",
     re.IGNORECASE,
 )
-
 # Only a whole last paragraph or a whole last sentence is a signature.
 _HELPS = r"(?:(?:i |i do )?hope (?:th(?:is|at|ese|ey)|it)(?: all| will| may| might)?(?: helps?| clarif(?:y|ies)| works)(?: you| someone| others)?(?: out| a bit| a little)?|hth|happy (?:coding|travels|travelling))"
 _BYE = r"(?:cheers|(?:best|kind|warm)?\s?regards|best wishes|greetings|(?:many )?thanks(?: again| in advance)?|good luck|enjoy|have fun|safe travels|bon voyage)"
@@ -104,6 +103,7 @@ _SIGNATURE = re.compile(
     r"\s?[!.,~]*+\s?(?:[:;]-?[)DP]|🙂)?[!.]?"
 )
 _LAST_SENTENCE = re.compile(rf"(?<=[.!?)])\s+(?i:{_HELPS}|good luck)\s?[!.]*+(?:\s?[:;]-?[)D])?$")
+_LAST_SENTENCE_HINT = re.compile("[Hh]ope|HOPE|HTH|hth|appy|luck")
 _LONGEST_SIGNATURE = 100
 _RULE_AT_END = re.compile(r"\n+(?:---|\*\*\*|___)\s*+$")
 
@@ -114,7 +114,7 @@ _REDDIT_LINK = re.compile(
 _REDDIT_REFERENCE = re.compile(
     r"^ {0,3}\[[^\[\]\n]{1,80}\]:[ \t]*\S+[ \t]*(?:\"[^\"\n]*\")?$\n?", re.M
 )
-_LONE_PLAIN_URL = re.compile(
+_PLAIN_URL = re.compile(
     r"^[ \t]*+(?:[-*+][ \t]+)?<?(?:https?://|www\.)[^\s<>]++>?[ \t]*+$\n?", re.M
 )
 _PLAIN_URL = re.compile(r"<?\b(?:https?://|www\.)(?P<host>[\w.-]*\w)[^\s<>)\]]*(?<![.,;:!?])>?")
@@ -149,6 +149,11 @@ def html_to_markdown(html: str) -> str:
         markdown = markdown.replace("\\|", _ESCAPED_BAR).replace("\\", "")
         markdown = markdown.replace(_ESCAPED_BAR, "\\|")
     markdown = markdown.replace(_BACKSLASH, "\\")
+    if _DOUBLE_QUOTE_GAP in markdown:
+        markdown = "".join(
+            piece if is_code else piece.replace(_DOUBLE_QUOTE_GAP, "\n>\n")
+            for is_code, piece in split_fences(markdown)
+        )
     if not markdown.strip():
         return _text_only(html.replace(_BACKSLASH, "\\"))
     return _without_signature(markdown.strip("\n"))
@@ -180,7 +185,11 @@ def _prepare(html: str) -> str:
     if "<pre" in html:
         html = _with_languages(html)
     if ">http" in html or ">www." in html:
-        html = _URL_TEXT.sub(r"\g<host>", _LONE_URL.sub("", html))
+        html = _URL_TEXT.sub(r"\g<host>", _URL_IN_BRACKETS.sub("", html))
+    html = _LINKS.sub("", html)
+    if "<blockquote" in html:
+        # Without something in between, the quote would stick to the paragraph before it.
+        html = html.replace("<blockquote", "<p></p><blockquote")
     if "<sup" in html or "<sub>" in html:
         html = _SUPER_SUB.sub(_super_sub, html)
     return _LABEL_AT_START.sub(r"\g<open>", html)
@@ -213,14 +222,17 @@ def _with_languages(html: str) -> str:
 
 def _super_sub(match: re.Match[str]) -> str:
     """x<sup>2</sup> to x², x<sup>n+1</sup> to x^(n+1); longer texts are just small print."""
-    before, raised, text = match["before"], match["kind"] in "pP", match["text"].strip()
+    raised, text = match["kind"] in "pP", match["text"].strip()
     small = text.translate(_SUPERSCRIPTS if raised else _SUBSCRIPTS)
     if text and not any(old == new for old, new in zip(text, small, strict=True)):
-        return before + small
-    if not before or not text or " " in text or len(text) > 12 or text.lower() in _ORDINALS:
-        return before + text
+        return small
+    before = match.string[max(0, match.start() - 9) : match.start()]
+    attached = before[-1:].isalnum() or before.endswith((")", "]", "}", ";", *_CLOSING_TAGS))
+    small_print = len(text) > 12 or " " in text.replace(", ", ",")
+    if not attached or not text or small_print or text.lower() in _ORDINALS:
+        return text
     mark = "^" if raised else "_"
-    return f"{before}{mark}{text}" if text.isalnum() else f"{before}{mark}({text.strip('()')})"
+    return f"{mark}{text}" if text.isalnum() else f"{mark}({text.strip('()')})"
 
 
 def _without_signature(markdown: str) -> str:
@@ -232,7 +244,7 @@ def _without_signature(markdown: str) -> str:
             shorter = markdown[:cut].rstrip()
         else:
             tail = markdown[-_LONGEST_SIGNATURE:]
-            found = _LAST_SENTENCE.search(tail)
+            found = _LAST_SENTENCE_HINT.search(tail) and _LAST_SENTENCE.search(tail)
             shorter = markdown[: len(markdown) - len(tail) + found.start()] if found else markdown
         shorter = _RULE_AT_END.sub("", shorter)
         if shorter == markdown:
@@ -244,7 +256,7 @@ def _reddit_prose(prose: str) -> str:
     if "[" in prose:
         prose = _REDDIT_REFERENCE.sub("", _REDDIT_LINK.sub(r"\1", prose))
     if "http" in prose or "www." in prose:
-        prose = _PLAIN_URL.sub(r"\g<host>", _LONE_PLAIN_URL.sub("", prose))
+        prose = _PLAIN_URL.sub(r"\g<host>", prose)
     if ">!" in prose:
         prose = _REDDIT_SPOILER.sub(r"\1", prose)
     prose = _REDDIT_LABEL.sub("", _THANKS.sub("", prose))

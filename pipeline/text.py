@@ -18,6 +18,9 @@ _FENCE = re.compile(
     re.MULTILINE,
 )
 _INLINE_CODE = re.compile(r"(`++)(?:[^`\n]++)\1(?!`)")
+# Noncharacters, which no text can hold by right.
+_TOKEN_START, _TOKEN_END = "\ufdd2", "\ufdd3"
+_TOKEN = re.compile(f"{_TOKEN_START}(\\d+){_TOKEN_END}")
 _INDENTED_LINES = re.compile(r"(?:^(?: {4}|\t)[^\n]*\n?)+", re.MULTILINE)
 
 # Joiners belong to Persian, Indic scripts and emoji; beside Latin text or at an edge they are junk.
@@ -56,6 +59,7 @@ _ODD_SPACES = {
 _C1 = {code: bytes([code]).decode("cp1252", errors="ignore") or None for code in range(0x80, 0xA0)}
 _CHARACTERS: dict[int, str | int | None] = {**_INVISIBLE, **_ODD_SPACES, **_C1}
 _ANY_ODD_CHARACTER = re.compile("[" + "".join(map(chr, sorted(_CHARACTERS))) + "\u200c\u200d\r]")
+_ODD_ASCII = bytes([*(code for code in _CHARACTERS if code < 0x80), ord("\r")])
 
 # UTF-8 read as Windows-1252: a lead byte as a letter, then a continuation byte as anything.
 _CONTINUATION = "\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122"
@@ -64,7 +68,6 @@ _MOJIBAKE = re.compile(
 )
 _MOST_MOJIBAKE_ROUNDS = 4
 
-_UNTIDY = re.compile(r"[ \t]\n|\n{3,}|\n[ \t]+\n")
 _TRAILING_SPACES = re.compile(r"(?<![ \t])[ \t]++$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LEADING_BLANK_LINES = re.compile(r"\A(?:[ \t]*+\n)++")
@@ -101,28 +104,35 @@ def split_fences(text: str) -> list[tuple[bool, str]]:
 
 
 def outside_code(text: str, change: Callable[[str], str], *, indented: bool = False) -> str:
-    """Apply `change` to the prose between fenced blocks and inline code spans.
+    """Apply `change` to the text with its code taken out, then put the code back.
 
-    With `indented`, lines that start with four spaces or a tab count as code too; in Markdown made
-    from HTML they are list items and must not.
+    `change` sees a short token in place of each fenced block and inline span, so that its anchors
+    mean real lines. With `indented`, lines that start with four spaces or a tab count as code too;
+    in Markdown made from HTML they are list items and must not.
     """
     if "`" not in text and "~~~" not in text and not indented:
         return change(text)
-    out: list[str] = []
+    taken: list[str] = []
+
+    def take(code: str) -> str:
+        taken.append(code)
+        return f"{_TOKEN_START}{len(taken) - 1}{_TOKEN_END}"
+
+    def take_match(match: re.Match[str]) -> str:
+        return take(match[0])
+
+    if _TOKEN_START in text or _TOKEN_END in text:
+        text = text.replace(_TOKEN_START, "").replace(_TOKEN_END, "")
+    masked: list[str] = []
     for is_code, piece in split_fences(text):
         if is_code:
-            out.append(piece)
+            masked.append(take(piece))
             continue
-        start = 0
-        spans = [match.span() for match in _INLINE_CODE.finditer(piece)]
         if indented:
-            spans = sorted(spans + [match.span() for match in _INDENTED_LINES.finditer(piece)])
-        for begin, end in spans:
-            if begin >= start:
-                out += [change(piece[start:begin]), piece[begin:end]]
-                start = end
-        out.append(change(piece[start:]))
-    return "".join(out)
+            piece = _INDENTED_LINES.sub(take_match, piece)
+        masked.append(_INLINE_CODE.sub(take_match, piece))
+    changed = change("".join(masked))
+    return _TOKEN.sub(lambda match: taken[int(match[1])], changed)
 
 
 def clean_text(text: str) -> str:
@@ -133,7 +143,7 @@ def clean_text(text: str) -> str:
     them, and code keeps its bytes but for invisible characters.
     """
     text = _mend_characters(text)
-    if _UNTIDY.search(text):
+    if " \n" in text or "\t\n" in text or "\n\n\n" in text:
         text = "".join(piece if is_code else _tidy(piece) for is_code, piece in split_fences(text))
     return _LEADING_BLANK_LINES.sub("", text.rstrip())
 
@@ -149,7 +159,7 @@ def plain_title(title: str) -> str:
 
 
 def _mend_characters(text: str) -> str:
-    if text.isascii() and not _ANY_ODD_CHARACTER.search(text):
+    if text.isascii() and len(text.encode().translate(None, _ODD_ASCII)) == len(text):
         return text
     text = unicodedata.normalize("NFC", text)
     if _ANY_ODD_CHARACTER.search(text):
@@ -160,7 +170,9 @@ def _mend_characters(text: str) -> str:
     for _ in range(_MOST_MOJIBAKE_ROUNDS):
         if not _MOJIBAKE.search(text):
             break
-        mended = outside_code(text, _mend_mojibake)
+        mended = "".join(
+            piece if is_code else _mend_mojibake(piece) for is_code, piece in split_fences(text)
+        )
         if mended == text:
             break
         text = unicodedata.normalize("NFC", _STRAY_JOINERS.sub("", mended.translate(_CHARACTERS)))
@@ -168,9 +180,19 @@ def _mend_characters(text: str) -> str:
 
 
 def _mend_mojibake(prose: str) -> str:
-    """Line by line, since one right character elsewhere stops ftfy from mending a whole text."""
-    if not _MOJIBAKE.search(prose):
-        return prose
+    """Bit by bit: one right character elsewhere stops ftfy from mending a whole text.
+
+    Inline code is left alone, since mojibake in it is what the author talks about.
+    """
+    out: list[str] = []
+    start = 0
+    for code in _INLINE_CODE.finditer(prose):
+        out += [_mend_lines(prose[start : code.start()]), code[0]]
+        start = code.end()
+    return "".join([*out, _mend_lines(prose[start:])])
+
+
+def _mend_lines(prose: str) -> str:
     return "\n".join(
         ftfy.fix_encoding(line) if _MOJIBAKE.search(line) else line for line in prose.split("\n")
     )
