@@ -130,6 +130,9 @@ class Ingest(Part):
     authored: bool = True
     tables: list[Table] = []
     limits: Limits = Limits()
+    on_bad_file: Literal["fail", "skip"] = Field(
+        default="fail", description="A file that is damaged or not what its name says."
+    )
     seed: int = 0
 
 

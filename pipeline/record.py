@@ -15,6 +15,9 @@ _PROVENANCE: dict[str, pl.DataType | type[pl.DataType]] = {
     "url": pl.String,
     "author": pl.String,
     "author_url": pl.String,
+    "prompt_url": pl.String,  # set where somebody else wrote the prompt
+    "prompt_author": pl.String,
+    "prompt_author_url": pl.String,
     "licence": pl.String,
     "created_at": pl.Datetime("ms"),  # UTC
     "votes": pl.Int64,  # null where the source has none
@@ -25,6 +28,7 @@ _EVIDENCE: dict[str, pl.DataType | type[pl.DataType]] = {
     "accepted": pl.Boolean,  # chosen by the asker; null where the source has no such mark
     # Share of the answers of the same site and year with fewer votes, ties counted half: (0, 1).
     "votes_rank": pl.Float64,
+    "tags": pl.List(pl.String),
     "adult": pl.Boolean,  # the source marks it as over 18
     "split": pl.String,  # set where the source says where a row belongs; else null
 }
@@ -72,8 +76,9 @@ REASONS = {
     "low_votes": "Fewer votes than the recipe asks for.",
     "no_answer": "A question, thread or article without a usable answer.",
     "not_top_answer": "Another answer to the same question has more votes.",
+    "no_question": "An answer whose question or thread is not in the dump.",
+    "superseded": "A newer dump of the same site holds this post again.",
     "not_a_post": "A tag wiki, moderator nomination or another row that holds no question or answer.",
-    "excluded_site": "A meta site, or one that the table of sites or the recipe leaves out.",
     "too_short": "The response has fewer characters than the recipe allows.",
     "too_long": "The response has more characters than the recipe allows.",
     "first_person": "The response speaks of its author (I, my) outside quotes and code.",

@@ -3,10 +3,10 @@
 A source is a module with two functions:
 
     find(dumps, settings) -> list[Found]              what there is to read, a Found a shard
-    read(found, settings, tally) -> frames            RAW frames (record.RAW), in bounded memory
+    read(found, settings, tally, scratch) -> frames   RAW frames (record.RAW), in bounded memory
 
 `find` looks at names only and opens nothing. `read` never stops at a bad record: it tells the
-tally. It raises SourceError when a file as a whole is not what its name says.
+tally. What does not fit in memory may wait in the folder `scratch`, which is removed afterwards. It raises SourceError when a file as a whole is not what its name says.
 """
 
 from collections import Counter
@@ -83,7 +83,9 @@ class Source(Protocol):
 
     def find(self, dumps: Path, settings: Ingest) -> list[Found]: ...
 
-    def read(self, found: Found, settings: Ingest, tally: Tally) -> Iterator[pl.DataFrame]: ...
+    def read(
+        self, found: Found, settings: Ingest, tally: Tally, scratch: Path
+    ) -> Iterator[pl.DataFrame]: ...
 
 
 def found(source: str, name: str, files: list[Path], dumps: Path) -> Found:

@@ -1,0 +1,123 @@
+"""Filter: the recipe's rules judge each candidate; a row that breaks one leaves with its code.
+
+In: CANDIDATE files. Out: the same files without the rows that broke a rule. The rules themselves
+are in the package `filters`; here the recipe chooses among them, source by source.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from filters.flags import adult, after_cutoff
+from filters.language import language
+from filters.length import too_long, too_short
+from filters.prompt import not_self_contained
+from filters.provenance import refused_licence, unattributed
+from filters.references import refers_to_other_answers
+from filters.rule import Rule, judge
+from filters.substance import little_prose
+from filters.voice import first_person
+from filters.votes import low_votes
+from pipeline.recipe import Filter, Part, Recipe, Rules
+from pipeline.record import dropped_frame
+from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
+
+
+class FilterSettings(Part):
+    """What the stage reads of the recipe."""
+
+    rules: Filter
+    refuse_licences: list[str]
+
+
+@dataclass(frozen=True)
+class FilterStage:
+    """Judges each file on its own."""
+
+    settings: FilterSettings
+    name: str = field(default="filter", init=False)
+    version: int = field(default=1, init=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "FilterStage":
+        """Take the stage's parts of the recipe."""
+        return cls(
+            FilterSettings(rules=recipe.filter, refuse_licences=recipe.release.refuse_licences)
+        )
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        return [Shard(entry.path.stem, (entry,)) for entry in inputs]
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        frame = pl.read_parquet(shard.files[0].path)
+        judged = judge_by_source(frame, self.settings)
+        is_kept = pl.col("reason").is_null()
+        kept = judged.filter(is_kept).drop("reason", "detail")
+        kept.write_parquet(out / f"{shard.name}.parquet")
+        lines = dropped_frame(judged.filter(~is_kept), self.name)
+        lines.write_parquet(out / DROPPED_FOLDER / f"{shard.name}.parquet")
+        counts = dict(lines["reason"].value_counts().sort("reason").iter_rows())
+        return ShardStats(len(frame), len(kept), counts)
+
+
+def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFrame:
+    """Add `reason` and `detail` by the rules of each row's source; row order is kept."""
+    numbered = _with_whole_response(frame).with_row_index("__row")
+    verdicts = [
+        judge(part, rules_for(getattr(settings.rules, source), settings.refuse_licences)).select(
+            "__row", "reason", "detail"
+        )
+        for (source,), part in numbered.partition_by("source", as_dict=True).items()
+    ]
+    if not verdicts:
+        return frame.with_columns(reason=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
+    order = pl.concat(verdicts).sort("__row").drop("__row")
+    return pl.concat([frame, order], how="horizontal")
+
+
+def rules_for(rules: Rules, refuse_licences: Sequence[str] = ()) -> list[Rule]:
+    """Return the rules that are switched on."""
+    chosen = [unattributed()]
+    if refuse_licences:
+        chosen.append(refused_licence(refuse_licences))
+    if not rules.adult:
+        chosen.append(adult())
+    if rules.written_before:
+        chosen.append(after_cutoff(rules.written_before))
+    if rules.min_votes is not None:
+        chosen.append(low_votes(rules.min_votes))
+    if rules.min_chars is not None:
+        chosen.append(too_short(rules.min_chars))
+    if rules.max_chars is not None:
+        chosen.append(too_long(rules.max_chars))
+    if rules.self_contained:
+        chosen.append(not_self_contained())
+    if rules.max_first_person is not None:
+        chosen.append(first_person(rules.max_first_person))
+    if not rules.refers_to_other_answers:
+        chosen.append(refers_to_other_answers())
+    if rules.prose:
+        chosen.append(little_prose())
+    if rules.languages is not None:
+        chosen.append(language(rules.languages))
+    return chosen
+
+
+def _with_whole_response(frame: pl.DataFrame) -> pl.DataFrame:
+    """Judge a dialogue by all that the answerer says in it, not by the last turn alone."""
+    if "history" not in frame.columns or not frame["history"].list.len().fill_null(0).any():
+        return frame
+    said = pl.col("history").list.eval(
+        pl.when(pl.element().struct.field("role") == "assistant").then(
+            pl.element().struct.field("content")
+        )
+    )
+    whole = said.list.drop_nulls().list.join("\n\n") + "\n\n" + pl.col("response")
+    asked = pl.col("history").list.first().struct.field("content")
+    turns = pl.col("history").list.len().fill_null(0) > 0
+    return frame.with_columns(
+        response=pl.when(turns).then(whole).otherwise("response"),
+        prompt=pl.when(turns).then(asked).otherwise("prompt"),
+    )

@@ -1,0 +1,132 @@
+"""Ingest: dumps become raw candidates.
+
+In: a dumps folder. Out: one or more Parquet files per shard with the RAW columns, and the books:
+malformed rows one by one, everything else that was left out as counts by file and reason.
+"""
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import SourceError
+from pipeline.recipe import Ingest, Recipe
+from pipeline.record import DROPPED, RAW
+from pipeline.sources import (
+    authored,
+    natural_instructions,
+    reddit,
+    stackexchange,
+    table,
+    wikihow,
+)
+from pipeline.sources.base import Found, Source, Tally
+from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
+
+logger = logging.getLogger(__name__)
+
+SOURCES: dict[str, Source] = {
+    "stackexchange": stackexchange,
+    "wikihow": wikihow,
+    "reddit": reddit,
+    "natural_instructions": natural_instructions,
+    "authored": authored,
+    "table": table,
+}
+
+# A file of the stage holds at most this many rows, so that later stages need little memory.
+_FILE_ROWS = 20_000
+
+
+def find(dumps: Path, settings: Ingest) -> list[Found]:
+    """List what there is to read, a Found a shard; raises SourceError if there is nothing."""
+    if not dumps.is_dir():
+        raise SourceError(f"There is no dumps folder {dumps}; name one with --dumps.")
+    everything = [item for source in SOURCES.values() for item in source.find(dumps, settings)]
+    if not everything:
+        raise SourceError(
+            f"{dumps} holds no dumps: expected folders such as {', '.join(sorted(SOURCES))} in it."
+        )
+    return everything
+
+
+@dataclass(frozen=True)
+class IngestStage:
+    """Reads each Found on its own. `inputs` of the plan are all their files, digested."""
+
+    settings: Ingest
+    found: tuple[Found, ...]
+    name: str = field(default="ingest", init=False)
+    version: int = field(default=1, init=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe, dumps: Path) -> "IngestStage":
+        """Look at the dumps folder and make the stage."""
+        return cls(recipe.ingest, tuple(find(dumps, recipe.ingest)))
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        by_path = {entry.path: entry for entry in inputs}
+        return [
+            Shard(item.name, tuple(by_path[path] for path in item.files)) for item in self.found
+        ]
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        found = next(item for item in self.found if item.name == shard.name)
+        tally = Tally(self.settings.limits.max_malformed)
+        scratch = out / "scratch"
+        scratch.mkdir()
+        facts: dict[str, object] = {}
+        try:
+            rows = self._write(found, tally, out, scratch)
+        except SourceError as error:
+            if self.settings.on_bad_file == "fail":
+                raise
+            logger.warning("skipped: %s", error)
+            for path in out.glob("*.parquet"):
+                path.unlink()
+            tally, rows = Tally(1.0), 0
+            facts["skipped"] = str(error)
+        shutil.rmtree(scratch)
+        _write_malformed(tally, out / DROPPED_FOLDER / f"{shard.name}.parquet")
+        dropped: Counter[str] = Counter()
+        for (_, reason), count in tally.left_out.items():
+            dropped[reason] += count
+        if tally.malformed:
+            dropped["malformed"] = len(tally.malformed)
+        facts["inputs"] = [
+            {"file": entry.label, "sha256": entry.sha256, "bytes": entry.path.stat().st_size}
+            for entry in shard.files
+        ]
+        facts["rows"] = dict(sorted(tally.rows.items()))
+        facts["left_out"] = [
+            {"file": label, "reason": reason, "rows": count}
+            for (label, reason), count in sorted(tally.left_out.items())
+        ]
+        return ShardStats(rows + sum(dropped.values()), rows, dict(dropped), facts)
+
+    def _write(self, found: Found, tally: Tally, out: Path, scratch: Path) -> int:
+        source = SOURCES[found.source]
+        rows = number = 0
+        for frame in source.read(found, self.settings, tally, scratch):
+            for start in range(0, len(frame), _FILE_ROWS):
+                piece = frame.slice(start, _FILE_ROWS).match_to_schema(RAW)
+                piece.write_parquet(out / f"{found.name}-{number:05d}.parquet")
+                rows += len(piece)
+                number += 1
+        return rows
+
+
+def _write_malformed(tally: Tally, path: Path) -> None:
+    if tally.malformed:
+        pl.DataFrame(
+            [
+                (f"malformed:{label}:{line}", "ingest", "malformed", f"{label}, line {line}: {why}")
+                for label, line, why in tally.malformed
+            ],
+            schema=DROPPED,
+            orient="row",
+        ).write_parquet(path)

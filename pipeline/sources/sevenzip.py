@@ -1,0 +1,226 @@
+"""Read members of a .7z archive as streams, in one pass, without unpacking anything to disk.
+
+py7zr pushes data into writers; a thread and a short queue turn that round, so that the reader
+pulls. Names inside the archive are compared, never used as paths.
+"""
+
+import contextlib
+import io
+import lzma
+import queue
+import threading
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import py7zr
+import py7zr.exceptions
+from py7zr.io import Py7zIO, WriterFactory
+
+from pipeline.errors import SourceError
+from pipeline.recipe import Limits
+from pipeline.sources.base import printable
+from pipeline.sources.opening import Bounded
+
+_DAMAGED = (
+    py7zr.exceptions.ArchiveError,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    IndexError,  # py7zr on headers that were cut
+    KeyError,
+    TypeError,
+    AttributeError,
+)
+_CHUNKS = 16  # chunks that may wait in the queue; py7zr's chunks are at most 1 MiB
+
+
+class _Abandoned(Exception):  # noqa: N818
+    """The reader has gone away."""
+
+
+class _Writer(Py7zIO):
+    def __init__(self, pump: "_Pump", name: str) -> None:
+        self._pump = pump
+        self._name = name
+        self._size = 0
+
+    def write(self, s: bytes | bytearray) -> int:
+        self._size += len(s)
+        self._pump.put((self._name, bytes(s)))
+        return len(s)
+
+    def read(self, size: int | None = None) -> bytes:
+        return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return offset
+
+    def flush(self) -> None:
+        return None
+
+    def size(self) -> int:
+        return self._size
+
+
+class _Pump(WriterFactory):
+    """Hands what py7zr writes to the reader's side of the queue, in order."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = iter(names)
+        self.queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=_CHUNKS)
+        self.stop = threading.Event()
+
+    def create(self, filename: str) -> Py7zIO:
+        name = next(self._names)  # py7zr rewrites names; the order is the archive's
+        return _Writer(self, name)
+
+    def put(self, item: tuple[str, Any]) -> None:
+        while not self.stop.is_set():
+            try:
+                self.queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+        raise _Abandoned
+
+
+class _Member(io.RawIOBase):
+    """One member's bytes, pulled from the queue until the next member begins."""
+
+    def __init__(self, reader: "_Reader", name: str, first: bytes) -> None:
+        self._reader = reader
+        self._name = name
+        self._rest = memoryview(first)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+        while not self._rest:
+            data = self._reader.more(self._name)
+            if data is None:
+                return 0
+            self._rest = memoryview(data)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+class _Reader:
+    def __init__(self, pump: _Pump, label: str) -> None:
+        self._pump = pump
+        self._label = label
+        self._ahead: tuple[str, Any] | None = None
+
+    def peek(self) -> tuple[str, Any]:
+        if self._ahead is None:
+            self._ahead = self._pump.queue.get()
+        kind, value = self._ahead
+        if kind == "" and value is not None:
+            raise damaged(self._label, value)
+        return self._ahead
+
+    def more(self, name: str) -> bytes | None:
+        """Return the member's next chunk; None at its end."""
+        kind, value = self.peek()
+        if kind != name:
+            return None
+        self._ahead = None
+        return cast(bytes, value)
+
+
+def damaged(label: str, error: BaseException) -> SourceError:
+    """Make the one sentence for an archive that cannot be read."""
+    if isinstance(error, py7zr.exceptions.PasswordRequired):
+        return SourceError(f"{label} is encrypted; unpack it yourself and give the XML files.")
+    reason = str(error).replace("\n", " ") or type(error).__name__
+    return SourceError(f"{label} is damaged or no 7z archive ({reason[:120]}). Download it again.")
+
+
+def members(
+    path: Path, wanted: Collection[str], limits: Limits, label: str
+) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield (file name, stream) of the wanted members, in the archive's order.
+
+    Each stream must be read before the next one is asked for; what is left of it is skipped.
+    Raises SourceError for damaged, encrypted and over-large archives, and for links.
+    """
+    try:
+        # An open file keeps py7zr in one thread: the order of the archive is ours, too.
+        with path.open("rb") as raw, py7zr.SevenZipFile(raw, "r") as archive:
+            names, targets = _targets(archive, wanted, label)
+            if not targets:
+                return
+            yield from _stream(archive, names, targets, path.stat().st_size, limits, label)
+    except _DAMAGED as error:
+        raise damaged(label, error) from error
+
+
+def names(path: Path, label: str) -> list[str]:
+    """List the members' names; raises SourceError for what is no 7z archive."""
+    try:
+        with path.open("rb") as raw, py7zr.SevenZipFile(raw, "r") as archive:
+            return [info.filename for info in archive.list()]
+    except _DAMAGED as error:
+        raise damaged(label, error) from error
+
+
+def _targets(
+    archive: py7zr.SevenZipFile, wanted: Collection[str], label: str
+) -> tuple[list[str], list[str]]:
+    short, full = [], []
+    for info in archive.list():
+        name = PurePosixPath(info.filename.replace("\\", "/")).name
+        if name not in wanted or info.is_directory:
+            continue
+        if info.is_symlink:
+            raise SourceError(f"{label}: {printable(info.filename)} is a link; links are refused.")
+        if name in short:
+            raise SourceError(f"{label} holds two files named {name}; it is no dump of one site.")
+        short.append(name)
+        full.append(info.filename)
+    return short, full
+
+
+def _stream(
+    archive: py7zr.SevenZipFile,
+    short: list[str],
+    targets: list[str],
+    packed: int,
+    limits: Limits,
+    label: str,
+) -> Iterator[tuple[str, BinaryIO]]:
+    pump = _Pump(short)
+
+    def extract() -> None:
+        try:
+            archive.extract(targets=targets, factory=pump)
+            pump.put(("", None))
+        except _Abandoned:
+            pass
+        except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
+            with contextlib.suppress(_Abandoned):
+                pump.put(("", error))
+
+    thread = threading.Thread(target=extract, name=f"7z {label}", daemon=True)
+    thread.start()
+    reader = _Reader(pump, label)
+    try:
+        while True:
+            kind, _ = reader.peek()
+            if kind == "":
+                return
+            member = _Member(reader, kind, b"")
+            bounded = Bounded(cast(BinaryIO, member), packed, limits, f"{label}:{kind}")
+            stream = io.BufferedReader(bounded, buffer_size=1 << 20)
+            yield kind, cast(BinaryIO, stream)
+            while stream.read(1 << 20):
+                pass
+    finally:
+        pump.stop.set()
+        thread.join()
