@@ -47,7 +47,7 @@ _BANNER = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _LANGUAGE_COMMENT = re.compile(
-    r"<!--\s*+(?:begin snippet: |language(?P<all>-all)?:\s*+)(?:lang-)?(?P<name>[\w+#.-]++)[^<>]*+-->"
+    r"<!--\s*+(?:begin snippet: |language(?P<all>-all)?:\s*+)(?:lang-)?(?P<name>[\w+#.-]++)[^<>]*?-->"
     r"(?P<pre>\s*+<pre(?=[\s>]))?",
     re.IGNORECASE,
 )
@@ -80,20 +80,22 @@ _URL_IN_BRACKETS = re.compile(rf"[ ]?\({_LINK_TO_ITSELF.replace('?P<host>', '?:'
 _URL_TEXT = re.compile(_LINK_TO_ITSELF)
 _SUPER_SUB = re.compile(r"<su(?P<kind>[pb])>(?P<text>[^<>]{0,200})</su(?P=kind)>", re.IGNORECASE)
 _CLOSING_TAGS = ("</em>", "</i>", "</strong>", "</b>", "</code>")
-_SUPERSCRIPTS = str.maketrans("0123456789+-\u2212=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
-_SUBSCRIPTS = str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
+_SUPERSCRIPTS = str.maketrans("0123456789+-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+_SUBSCRIPTS = str.maketrans("0123456789+-\u2212", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
 _ORDINALS = {"st", "nd", "rd", "th", "tm", "r"}
 
 # The label of a later addition: "EDIT:", "Update 2 (May 2013) -", "<b>Edit</b>", "<h2>Update</h2>".
-_LABEL = (
-    r"[\[(*=_~-]*+\s?(?:(?:later|last|final|minor|small|quick|second|2nd|third|another)\s)?"
-    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?:\s?\#?\d{1,2})?+(?:\s?\([^()<>\n]{1,40}\))?+[\])*=_~]*+"
+_LATER = (
+    r"(?:(?:later|last|final|minor|small|quick|second|2nd|third|another) )?"
+    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?: ?\#?\d{1,2})?+(?: ?\([^()<>\n]{1,40}\))?+"
 )
+_LABEL = rf"[\[(*=_~-]*+ ?{_LATER}[\])*=_~]*+"
 _LABEL_AT_START = re.compile(
     r"(?P<open><(?:p|h[1-6])>\s*+(?:<(?:strong|b|em|i|u|sup|sub|code)>\s*+)*+)"
-    rf"{_LABEL}(?:\s?(?::|[-–—](?=[\s<]))[*_]*+\s*+|(?=\s*+</)|(?=<br\s?/?>))",
+    rf"(?:{_LABEL}(?:\s?(?::|[-–—](?=[\s<]))[*_]*+\s*+|(?=\s*+</)|(?=<br\s?/?>))|\[{_LATER}\]\s*+)",
     re.IGNORECASE,
 )
+
 # Only a whole last paragraph or a whole last sentence is a signature.
 _HELPS = r"(?:(?:i |i do )?hope (?:th(?:is|at|ese|ey)|it)(?: all| will| may| might)?(?: helps?| clarif(?:y|ies)| works)(?: you| someone| others)?(?: out| a bit| a little)?|hth|happy (?:coding|travels|travelling))"
 _BYE = r"(?:cheers|(?:best|kind|warm)?\s?regards|best wishes|greetings|(?:many )?thanks(?: again| in advance)?|good luck|enjoy|have fun|safe travels|bon voyage)"
@@ -105,6 +107,7 @@ _SIGNATURE = re.compile(
 _LAST_SENTENCE = re.compile(rf"(?<=[.!?)])\s+(?i:{_HELPS}|good luck)\s?[!.]*+(?:\s?[:;]-?[)D])?$")
 _LAST_SENTENCE_HINT = re.compile("[Hh]ope|HOPE|HTH|hth|appy|luck")
 _LONGEST_SIGNATURE = 100
+_MOST_SIGNATURES = 4
 _RULE_AT_END = re.compile(r"\n+(?:---|\*\*\*|___)\s*+$")
 
 _REDDIT_ESCAPES = re.compile(r"\\([\\_*#.>~^+!|\[\]-])")
@@ -117,9 +120,11 @@ _REDDIT_REFERENCE = re.compile(
 _PLAIN_URL = re.compile(
     r"^[ \t]*+(?:[-*+][ \t]+)?<?(?:https?://|www\.)[^\s<>]++>?[ \t]*+$\n?", re.M
 )
-_PLAIN_URL = re.compile(r"<?\b(?:https?://|www\.)(?P<host>[\w.-]*\w)[^\s<>)\]]*(?<![.,;:!?])>?")
-_REDDIT_SPOILER = re.compile(r">!([^\n]{1,2000}?)!<")
-_REDDIT_LABEL = re.compile(rf"^(?:[*_#]{{1,3}} ?)?{_LABEL}\s?[:\-–—][*_]*+[ \t]*+", re.I | re.M)
+_PLAIN_URL = re.compile(
+    r"<?\b(?:https?://(?:www\.)?|www\.)(?P<host>[\w.-]*\w)[^\s<>)\]]*(?<![.,;:!?])>?"
+)
+_REDDIT_SPOILER = re.compile(r">!((?:[^\n!>]|!(?!<)|>(?!!))++)!<")
+_REDDIT_LABEL = re.compile(rf"^(?:[*_#]{{1,3}} ?)?{_LABEL} ?[:\-–—][*_]*+[ \t]*+", re.I | re.M)
 _THANKS = re.compile(
     rf"^(?:[*_#]{{1,3}} ?)?{_LABEL}[^\n]{{0,80}}?\b(?:gold|silver|platinum|award|thank|front page|blew up|upvotes|inbox|"
     r"typos?|spelling|grammar|formatting)\b[^\n]*$\n?",
@@ -237,7 +242,7 @@ def _super_sub(match: re.Match[str]) -> str:
 
 def _without_signature(markdown: str) -> str:
     """Cut greetings and names off the end, one paragraph or sentence at a time."""
-    while True:
+    for _ in range(_MOST_SIGNATURES):
         cut = markdown.rfind("\n\n") + 1
         last = markdown[cut:].strip()
         if len(last) <= _LONGEST_SIGNATURE and cut and _SIGNATURE.fullmatch(last):
@@ -248,8 +253,9 @@ def _without_signature(markdown: str) -> str:
             shorter = markdown[: len(markdown) - len(tail) + found.start()] if found else markdown
         shorter = _RULE_AT_END.sub("", shorter)
         if shorter == markdown:
-            return markdown
+            break
         markdown = shorter
+    return markdown
 
 
 def _reddit_prose(prose: str) -> str:
