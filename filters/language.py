@@ -24,7 +24,7 @@ _VERDICT = pl.Struct({"language": pl.String, "confidence": pl.Float64})
 def language(
     allowed: Iterable[str] = ("en",),
     *,
-    minimum_confidence: float = 0.5,
+    minimum_confidence: float = 0.65,
     minimum_letters: int = 60,
     column: str = "prose",
 ) -> Rule:

@@ -36,7 +36,7 @@ _TIMELY = fast(
     r"|type of|way)\b"
 )
 # "What does this sticker mean?": within the first words nothing has been named yet.
-_POINTS_EARLY = fast(r"(?i)^\W*(?:\S+\s+){0,5}?(?:this|these|those)\b")
+_POINTS_EARLY = fast(r"(?i)^\W*(?:\S+\s+){0,5}?(?:this|these|those)(?:\s+\p{L}|\s*$)")
 _THING = (
     r"(?:code|errors?|exceptions?|images?|pictures?|photos?|screenshots?|diagrams?|figures?|graphs?"
     r"|snippets?|scripts?|functions?|query|queries|programs?|outputs?|examples?|sentences?|passages?"

@@ -22,8 +22,8 @@ _NOT_A_PERSON = fast(
             r"\bI\.[A-Z]",  # I.Q.
             r"\(I\)",
             r"(?m:^[ \t]*(?:[-*+][ \t]+)?I[.)][ \t])",  # a list label
-            r"\bI\s?[=<>^+*≈≤≥∈|&]",  # a variable, a current
-            r"[=<>+*∈]\s?I\b",
+            r"\bI ?[=^≈≤≥∈|]|\bI [<>+] ",  # a variable, a current
+            r"[=≈≤≥∈] ?I\b",
             r"[A-Za-z]-I\b|%~?\w*I\b",
             r"\b(?:War|Part|Type|Phase|Book|Chapter|Volume|Vol\.|Act|Class|Level|Stage|Section|Grade"
             r"|Article|Title|Tier|Category|Group|Schedule|Appendix|Table|Figure|Division|Error"
