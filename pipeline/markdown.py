@@ -87,12 +87,15 @@ _ORDINALS = {"st", "nd", "rd", "th", "tm", "r"}
 # The label of a later addition: "EDIT:", "Update 2 (May 2013) -", "<b>Edit</b>", "<h2>Update</h2>".
 _LATER = (
     r"(?:(?:later|last|final|minor|small|quick|second|2nd|third|another) )?"
-    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?: ?\#?\d{1,2})?+(?: ?\([^()<>\n]{1,40}\))?+"
+    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?: ?\#?\d{1,4})?+(?: ?\([^()<>\n]{1,40}\))?+"
 )
 _LABEL = rf"[\[(*=_~-]*+ ?{_LATER}[\])*=_~]*+"
+_BOLD = r"(?:strong|b|em|i|u|sup|sub|code)"
+_COLON = r"(?::|[-–—](?=[\s<]))"
 _LABEL_AT_START = re.compile(
-    r"(?P<open><(?:p|h[1-6])>\s*+(?:<(?:strong|b|em|i|u|sup|sub|code)>\s*+)*+)"
-    rf"(?:{_LABEL}(?:\s?(?::|[-–—](?=[\s<]))[*_]*+\s*+|(?=\s*+</)|(?=<br\s?/?>))|\[{_LATER}\]\s*+)",
+    rf"(?P<open><(?:p|h[1-6])>\s*+(?:<{_BOLD}>\s*+)*+)(?:"
+    rf"{_LABEL}\s?(?:{_COLON}[*_]*+\s*+|(?P<close>(?:</{_BOLD}>)++)(?:\s?{_COLON}\s*+)?|(?=</|<br\s?/?>))"
+    rf"|\[{_LATER}\]\s*+)",
     re.IGNORECASE,
 )
 
@@ -197,7 +200,7 @@ def _prepare(html: str) -> str:
         html = html.replace("<blockquote", "<p></p><blockquote")
     if "<sup" in html or "<sub>" in html:
         html = _SUPER_SUB.sub(_super_sub, html)
-    return _LABEL_AT_START.sub(r"\g<open>", html)
+    return _LABEL_AT_START.sub(r"\g<open>\g<close>", html)
 
 
 def _with_languages(html: str) -> str:
