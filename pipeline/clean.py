@@ -18,8 +18,8 @@ from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 from pipeline.text import clean_text, plain_title
 
 CONVERT: dict[str, Callable[[str], str]] = {
-    "html": html_to_markdown,
-    "reddit": reddit_to_markdown,
+    "html": lambda text: clean_text(html_to_markdown(text)),
+    "reddit": lambda text: clean_text(reddit_to_markdown(text)),
     "markdown": clean_text,
 }
 
@@ -116,7 +116,7 @@ def _takes_title(raw: pl.DataFrame, settings: Clean) -> list[str]:
         elif source != "stackexchange":
             ways.append("both")
         elif settings.prompt == "random":
-            drawn = xxhash.xxh64_intdigest(f"{settings.seed}:{row}") / 2**64
+            drawn = xxhash.xxh64_intdigest(f"{settings.seed}:{row}".encode()) / 2**64
             ways.append("title" if drawn < settings.title_share else "body")
         else:
             ways.append(settings.prompt)

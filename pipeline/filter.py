@@ -20,6 +20,7 @@ from filters.rule import Rule, judge
 from filters.substance import little_prose
 from filters.voice import first_person
 from filters.votes import low_votes
+from pipeline.dialogue import as_single_turn
 from pipeline.recipe import Filter, Part, Recipe, Rules
 from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
@@ -64,7 +65,8 @@ class FilterStage:
 
 def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFrame:
     """Add `reason` and `detail` by the rules of each row's source; row order is kept."""
-    numbered = _with_whole_response(frame).with_row_index("__row")
+    # A dialogue is judged by all that is said in it, not by its last turn.
+    numbered = as_single_turn(frame).with_row_index("__row")
     verdicts = [
         judge(part, rules_for(getattr(settings.rules, source), settings.refuse_licences)).select(
             "__row", "reason", "detail"
@@ -103,21 +105,3 @@ def rules_for(rules: Rules, refuse_licences: Sequence[str] = ()) -> list[Rule]:
     if rules.languages is not None:
         chosen.append(language(rules.languages))
     return chosen
-
-
-def _with_whole_response(frame: pl.DataFrame) -> pl.DataFrame:
-    """Judge a dialogue by all that the answerer says in it, not by the last turn alone."""
-    if "history" not in frame.columns or not frame["history"].list.len().fill_null(0).any():
-        return frame
-    said = pl.col("history").list.eval(
-        pl.when(pl.element().struct.field("role") == "assistant").then(
-            pl.element().struct.field("content")
-        )
-    )
-    whole = said.list.drop_nulls().list.join("\n\n") + "\n\n" + pl.col("response")
-    asked = pl.col("history").list.first().struct.field("content")
-    turns = pl.col("history").list.len().fill_null(0) > 0
-    return frame.with_columns(
-        response=pl.when(turns).then(whole).otherwise("response"),
-        prompt=pl.when(turns).then(asked).otherwise("prompt"),
-    )

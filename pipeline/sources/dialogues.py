@@ -53,10 +53,10 @@ def _turns(roles: list[str], texts: list[str]) -> list[dict[str, str]]:
 
 
 def _dialogue(row: dict[str, object], turns: list[dict[str, str]]) -> dict[str, object]:
-    question = plain_title(str(row["title"])) + "\n\n" + html_to_markdown(str(row["body"]))
+    question = plain_title(str(row["title"])) + "\n\n" + _markdown(row["body"])
     history = [
         {"role": "user", "content": question.strip()},
-        {"role": "assistant", "content": html_to_markdown(str(row["response"]))},
+        {"role": "assistant", "content": _markdown(row["response"])},
         *turns[:-2],
     ]
     return row | {
@@ -66,3 +66,7 @@ def _dialogue(row: dict[str, object], turns: list[dict[str, str]]) -> dict[str, 
         "response": turns[-1]["content"],
         "markup": "markdown",
     }
+
+
+def _markdown(html: object) -> str:
+    return clean_text(html_to_markdown(str(html)))

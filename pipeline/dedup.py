@@ -1,0 +1,282 @@
+"""Dedup: of rows that say the same, letter for letter or nearly so, the best one stays.
+
+Prompts and responses are compared separately and together: a text that answers two questions, a
+question that was asked twice, and a post that two dumps hold in two versions are each one row.
+`signatures` sketches each file on its own; `dedup` compares everything with everything.
+Beside the kept rows it writes tables/pairs.parquet (verified, near misses included) and
+tables/clusters.parquet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipeline.copies import RANKED_BY, Groups, cluster_table, group, why_kept
+from pipeline.dialogue import as_single_turn
+from pipeline.minhash import (
+    band_keys,
+    candidate_pairs,
+    exact_keys,
+    jaccard,
+    shingle,
+    signatures,
+)
+from pipeline.recipe import Dedup, Recipe
+from pipeline.record import dropped_frame
+from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
+
+FIELDS = ("prompt", "response", "both")
+TABLES = "tables"
+_NEAR_MISS = 0.15  # pairs this far below the threshold are shown, so that it can be judged
+
+PAIRS = pl.Schema(
+    {
+        "a": pl.String,
+        "b": pl.String,
+        "field": pl.String,
+        "jaccard": pl.Float64,
+        "duplicate": pl.Boolean,
+    }
+)
+
+
+def field_text(frame: pl.DataFrame, name: str) -> pl.Series:
+    """Return the text that a field compares; null where a row has none."""
+    if name == "both":
+        return frame.select(pl.col("prompt") + "\n\n" + pl.col("response")).to_series()
+    return frame[name]
+
+
+def ngram_of(name: str, settings: Dedup) -> int:
+    """Return the words per shingle for a field."""
+    return settings.prompt_ngram if name == "prompt" else settings.ngram
+
+
+def threshold_of(name: str, settings: Dedup) -> float:
+    """Return the Jaccard similarity from which two texts of a field are the same."""
+    return settings.prompt_threshold if name == "prompt" else settings.threshold
+
+
+@dataclass(frozen=True)
+class SignatureStage:
+    """Sketches each file: exact keys and MinHash bands of each field. Keeps every row."""
+
+    settings: Dedup
+    name: str = field(default="signatures", init=False)
+    version: int = field(default=1, init=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "SignatureStage":
+        """Take the stage's part of the recipe."""
+        return cls(recipe.dedup)
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        return [Shard(entry.path.stem, (entry,)) for entry in inputs]
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        frame = as_single_turn(pl.read_parquet(shard.files[0].path))
+        columns = [pl.col("response").is_not_null().alias("has_response")]
+        sketch = frame.select("id", "votes", "created_at", *columns)
+        for name in FIELDS:
+            sketch = sketch.with_columns(
+                *sketch_field(field_text(frame, name), name, self.settings)
+            )
+        sketch.write_parquet(out / f"{shard.name}.parquet")
+        return ShardStats(len(frame), len(frame))
+
+
+def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series]:
+    """Return the columns `exact_<name>` and `bands_<name>`; null for a text without words."""
+    shingles = shingle(texts, ngram_of(name, settings))
+    sketch = signatures(shingles, settings.bands * settings.rows, settings.seed)
+    keys = band_keys(sketch, settings.bands)
+    bands = pl.Series(f"bands_{name}", keys, dtype=pl.Array(pl.UInt64, settings.bands))
+    empty = pl.Series(np.diff(shingles.offsets) == 0)
+    exact = pl.Series(f"exact_{name}", exact_keys(texts.to_list()), dtype=pl.String)
+    return [exact, bands.zip_with(~empty, pl.Series(bands.name, [None] * len(texts), bands.dtype))]
+
+
+@dataclass(frozen=True)
+class DedupStage:
+    """Compares all rows; reads the kept files of `filter` and of `signatures`."""
+
+    settings: Dedup
+    name: str = field(default="dedup", init=False)
+    version: int = field(default=1, init=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "DedupStage":
+        """Take the stage's part of the recipe."""
+        return cls(recipe.dedup)
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        return [Shard("all", tuple(inputs))]
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        sketches = [f.path for f in shard.files if f.label.startswith("signatures/")]
+        texts = [f.path for f in shard.files if not f.label.startswith("signatures/")]
+        result = find_copies(texts, sketches, self.settings)
+        (out / TABLES).mkdir()
+        result.pairs.write_parquet(out / TABLES / "pairs.parquet")
+        result.clusters.write_parquet(out / TABLES / "clusters.parquet")
+        lines = dropped_frame(result.dropped, self.name)
+        lines.write_parquet(out / DROPPED_FOLDER / "all.parquet")
+        gone = lines["id"].implode()
+        rows_in = rows_out = 0
+        for path in texts:
+            frame = pl.read_parquet(path)
+            kept = frame.filter(~pl.col("id").is_in(gone))
+            rows_in += len(frame)
+            rows_out += len(kept)
+            if len(kept):
+                kept.write_parquet(out / path.name)
+        counts = dict(lines["reason"].value_counts().sort("reason").iter_rows())
+        return ShardStats(rows_in, rows_out, counts, {"clusters": result.count})
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What was found: verified pairs, clusters, and the rows that leave with their reasons."""
+
+    pairs: pl.DataFrame
+    clusters: pl.DataFrame
+    dropped: pl.DataFrame  # id, reason, detail
+
+    @property
+    def count(self) -> int:
+        """The number of clusters."""
+        return self.clusters["cluster"].n_unique()
+
+
+def find_copies(texts: Sequence[Path], sketches: Sequence[Path], settings: Dedup) -> Copies:
+    """Find the groups of copies among rows whose texts and sketches lie in Parquet files.
+
+    Rows are put in the order of their ids first: the result does not depend on files or shards.
+    """
+    rows = pl.concat([pl.read_parquet(path, columns=list(RANKED_BY)) for path in sketches])
+    order = rows.with_row_index("row").sort("id")["row"]
+    rows = rows[order]
+    found = []
+    for name in FIELDS:
+        columns = [f"exact_{name}", f"bands_{name}"]
+        sketch = pl.concat([pl.read_parquet(path, columns=columns) for path in sketches])[order]
+        found.append(_field_pairs(rows["id"], sketch, texts, name, settings))
+    pairs = pl.concat(found)
+    same = pairs.filter("duplicate")
+    groups = group(rows, [same.select("i", "j").to_numpy().astype(np.int64)])
+    reasons, similarity = _reasons(rows, groups, same, texts, settings)
+    ids = rows["id"]
+    listed = pairs.select(
+        ids.gather(pairs["i"]).alias("a"),
+        ids.gather(pairs["j"]).alias("b"),
+        "field",
+        pl.col("jaccard").round(4),
+        "duplicate",
+    )
+    return Copies(listed.cast(dict(PAIRS)), cluster_table(ids, groups, similarity), reasons)  # type: ignore[arg-type]
+
+
+_FOUND = pl.Schema(
+    {
+        "i": pl.Int64,
+        "j": pl.Int64,
+        "field": pl.String,
+        "jaccard": pl.Float64,
+        "exact": pl.Boolean,
+        "duplicate": pl.Boolean,
+    }
+)
+
+
+def _field_pairs(
+    ids: pl.Series, sketch: pl.DataFrame, texts: Sequence[Path], name: str, settings: Dedup
+) -> pl.DataFrame:
+    """Find the pairs of one field: equal texts linked to their first row, near ones verified."""
+    exact, bands = f"exact_{name}", f"bands_{name}"
+    numbered = sketch.with_row_index("row").cast({"row": pl.Int64})
+    filled = numbered.filter(pl.col(exact).is_not_null())
+    first = filled.with_columns(first=pl.col("row").min().over(exact))
+    equal = first.filter(pl.col("row") != pl.col("first")).select(i="first", j="row")
+    distinct = first.filter((pl.col("row") == pl.col("first")) & pl.col(bands).is_not_null())
+    place = distinct["row"].to_numpy()
+    near = candidate_pairs(distinct[bands].to_numpy())
+    threshold = threshold_of(name, settings)
+    measured = _verify(ids, place[near], texts, name, settings) if len(near) else np.zeros(0)
+    frames = [
+        equal.with_columns(jaccard=pl.lit(1.0), exact=pl.lit(True), duplicate=pl.lit(True)),
+        pl.DataFrame(
+            {
+                "i": place[near[:, 0]],
+                "j": place[near[:, 1]],
+                "jaccard": measured,
+                "exact": np.zeros(len(near), bool),
+                "duplicate": measured >= threshold,
+            }
+        ).filter(pl.col("jaccard") >= threshold - _NEAR_MISS),
+    ]
+    schema = dict(_FOUND)
+    return pl.concat(
+        frame.with_columns(field=pl.lit(name)).select(_FOUND.names()).cast(schema)  # type: ignore[arg-type]
+        for frame in frames
+    ).sort("i", "j")
+
+
+def _verify(
+    ids: pl.Series, pairs: NDArray[np.int64], texts: Sequence[Path], name: str, settings: Dedup
+) -> NDArray[np.float64]:
+    """Measure the true Jaccard similarity of pairs of rows; only their texts are read."""
+    needed = np.unique(pairs)
+    shingles = shingle(_texts(ids.gather(needed), texts, name), ngram_of(name, settings))
+    return jaccard(shingles, np.searchsorted(needed, pairs))
+
+
+def _texts(ids: pl.Series, texts: Sequence[Path], name: str) -> pl.Series:
+    """Read the field's text of some rows, in the order of `ids`."""
+    columns = ["id", "prompt", "response", "history"]
+    lazy = pl.scan_parquet(list(texts)).select(columns)
+    wanted = as_single_turn(lazy.filter(pl.col("id").is_in(ids.implode())).collect())
+    found = wanted.select("id").with_columns(field_text(wanted, name).alias("text"))
+    return (
+        ids.alias("id").to_frame().join(found, on="id", how="left", maintain_order="left")["text"]
+    )
+
+
+def _reasons(
+    rows: pl.DataFrame, groups: Groups, same: pl.DataFrame, texts: Sequence[Path], settings: Dedup
+) -> tuple[pl.DataFrame, dict[int, float]]:
+    """Say of each row that leaves what it is a copy of, and how like it."""
+    # The strongest link of each pair: equal before similar, then the more similar field.
+    best: dict[tuple[int, int], tuple[bool, float, str]] = {}
+    for i, j, field_name, jaccard_, exact_, _ in same.select(_FOUND.names()).iter_rows():
+        found = (exact_, jaccard_, field_name)
+        best[i, j] = max(best.get((i, j), found), found)
+    dropped = groups.dropped
+    kept = groups.survivor[dropped]
+    direct = [best.get((min(a, b), max(a, b))) for a, b in zip(dropped, kept, strict=True)]
+    indirect = [n for n, link in enumerate(direct) if link is None]
+    measured: dict[int, float] = {}
+    if indirect:
+        pairs = np.stack([dropped[indirect], kept[indirect]], axis=1)
+        values = _verify(rows["id"], pairs, texts, "both", settings)
+        measured = dict(zip(indirect, values.tolist(), strict=True))
+    lines, similarities = [], {}
+    for number, (row, survivor) in enumerate(zip(dropped.tolist(), kept.tolist(), strict=True)):
+        link = direct[number]
+        exact, similarity, name = link if link else (False, measured[number], "text")
+        what = "prompt and response" if name == "both" else name
+        like = "the same" if exact else "nearly the same"
+        through = "" if link else ", through other copies"
+        winner = rows.row(survivor, named=True)
+        detail = (
+            f"{like} {what} as {winner['id']} (Jaccard {similarity:.2f}{through}), "
+            f"{why_kept(rows.row(row, named=True), winner)}"
+        )
+        reason = "duplicate_exact" if exact else "duplicate_near"
+        lines.append((rows["id"][row], reason, detail))
+        similarities[row] = similarity
+    schema = {"id": pl.String, "reason": pl.String, "detail": pl.String}
+    return pl.DataFrame(lines, schema=schema, orient="row"), similarities

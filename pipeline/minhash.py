@@ -1,0 +1,198 @@
+"""Near-duplicates of texts: MinHash signatures, LSH bands, pairs verified by true Jaccard.
+
+The sketch is datasketch's `affine32` scheme with its permutations, computed for a whole column at
+once: a row of `signatures` equals `datasketch.MinHash(..., scheme="affine32").hashvalues` over
+the same 32-bit shingle hashes (tested). Bands of equal signatures propose pairs; each pair is then
+measured on its whole sets of shingles, so no false pair is ever reported.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import polars as pl
+import xxhash
+from datasketch import MinHash
+from numpy.typing import NDArray
+
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+_WORD = r"[\p{L}\p{N}_]+"
+_CHUNK = 1 << 20  # shingles that are hashed at a time
+_ALL_PAIRS = 64  # rows of a bucket of which all pairs are tried
+_HUBS = 8  # in a larger bucket each row is tried with so many others
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Shingles:
+    """Hashes of the word n-grams of texts, one after the other; text i is `offsets[i:i+2]`."""
+
+    hashes: U64
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def of(self, text: int) -> U64:
+        """Return the hashes of one text, in the order of the text."""
+        return self.hashes[self.offsets[text] : self.offsets[text + 1]]
+
+
+def shingle(texts: pl.Series, ngram: int) -> Shingles:
+    """Cut texts into word n-grams, case folded; a shorter text is one shingle of all its words.
+
+    A text without words (or null) has no shingles.
+    """
+    words = texts.fill_null("").str.to_lowercase().str.extract_all(_WORD)
+    lengths = words.list.len().to_numpy().astype(np.int64)
+    hashes = _hash_words(words.explode(empty_as_null=False))
+    # Pad short texts, so that every text with words has at least one shingle.
+    padded = np.where(lengths > 0, np.maximum(lengths, ngram), 0)
+    starts = np.concatenate([[0], np.cumsum(padded)])
+    places = np.arange(len(hashes)) + np.repeat(
+        starts[:-1] - np.concatenate([[0], np.cumsum(lengths)])[:-1], lengths
+    )
+    row = np.zeros(int(starts[-1]), np.uint64)
+    row[places] = hashes
+    counts = np.where(lengths > 0, padded - ngram + 1, 0)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    if not offsets[-1]:
+        return Shingles(np.zeros(0, np.uint64), offsets)
+    rolled = np.zeros(len(row) - ngram + 1, np.uint64)
+    for step in range(ngram):
+        rolled ^= row[step : len(row) - ngram + 1 + step]
+        rolled *= _ODD
+        rolled ^= rolled >> np.uint64(29)
+    begins = np.arange(int(offsets[-1])) + np.repeat(starts[:-1] - offsets[:-1], counts)
+    return Shingles(rolled[begins], offsets)
+
+
+def _hash_words(words: pl.Series) -> U64:
+    """Hash each distinct word once; xxhash, because polars' own hash changes with its version."""
+    if not len(words):
+        return np.zeros(0, np.uint64)
+    distinct = words.unique()
+    table = pl.DataFrame(
+        {
+            "word": distinct,
+            "hash": pl.Series(
+                [xxhash.xxh64_intdigest(word.encode()) for word in distinct], dtype=pl.UInt64
+            ),
+        }
+    )
+    joined = (
+        words.alias("word").to_frame().join(table, on="word", how="left", maintain_order="left")
+    )
+    return joined["hash"].to_numpy()
+
+
+def signatures(shingles: Shingles, permutations: int, seed: int) -> U32:
+    """Return the MinHash signatures, texts by permutations; all ones for a text without words."""
+    a, b = _permutations(permutations, seed)
+    result = np.full((len(shingles), permutations), np.iinfo(np.uint32).max, np.uint32)
+    filled = np.flatnonzero(np.diff(shingles.offsets))
+    for rows in _chunks(filled, shingles.offsets):
+        start, end = shingles.offsets[rows[0]], shingles.offsets[rows[-1] + 1]
+        mixed = _mix((shingles.hashes[start:end] >> np.uint64(32)).astype(np.uint32))
+        places = shingles.offsets[rows] - start
+        buffer = np.empty_like(mixed)
+        for k in range(permutations):
+            np.multiply(mixed, a[k], out=buffer)
+            np.add(buffer, b[k], out=buffer)
+            result[rows, k] = np.minimum.reduceat(buffer, places)
+    return result
+
+
+@cache
+def _permutations(count: int, seed: int) -> tuple[U32, U32]:
+    a, b = MinHash(num_perm=count, seed=seed, scheme="affine32").permutations
+    return a, b
+
+
+def _mix(values: U32) -> U32:
+    """MurmurHash3's finalizer, with which datasketch mixes before it permutes."""
+    values = values ^ (values >> np.uint32(16))
+    values = values * np.uint32(0x85EBCA6B)
+    values = values ^ (values >> np.uint32(13))
+    values = values * np.uint32(0xC2B2AE35)
+    return values ^ (values >> np.uint32(16))
+
+
+def _chunks(rows: NDArray[np.int64], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Split rows so that each part has about _CHUNK shingles."""
+    if len(rows):
+        borders = np.searchsorted(
+            offsets[rows] - offsets[rows[0]], np.arange(_CHUNK, offsets[-1] + 1, _CHUNK)
+        )
+        for part in np.split(rows, np.unique(borders)):
+            if len(part):
+                yield part
+
+
+def band_keys(signature: U32, bands: int) -> U64:
+    """Hash each band of the signatures to one number: texts by bands."""
+    rows = signature.shape[1] // bands
+    parts = signature.reshape(len(signature), bands, rows).astype(np.uint64)
+    keys = np.zeros((len(signature), bands), np.uint64)
+    for row in range(rows):
+        keys ^= parts[:, :, row]
+        keys *= _ODD
+        keys ^= keys >> np.uint64(31)
+    return keys
+
+
+def candidate_pairs(keys: U64) -> NDArray[np.int64]:
+    """Return pairs (i < j) of rows that agree in at least one band, sorted, each once.
+
+    In a bucket of more than 64 rows not all pairs are tried: each row is paired with the first 8
+    of the bucket and with the 8 before it.
+    """
+    codes: list[NDArray[np.int64]] = []
+    rows = len(keys)
+    for band in range(keys.shape[1]):
+        order = np.argsort(keys[:, band], kind="stable")
+        ranked = keys[order, band]
+        border = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1], [True]]))
+        sizes = np.diff(border)
+        for size in np.unique(sizes[sizes > 1]):
+            starts = border[:-1][sizes == size]
+            members = order[starts[:, None] + np.arange(size)]
+            left, right = _within(int(size))
+            codes.append((members[:, left].astype(np.int64) * rows + members[:, right]).ravel())
+    if not codes:
+        return np.zeros((0, 2), np.int64)
+    unique = np.unique(np.concatenate(codes))
+    return np.stack([unique // rows, unique % rows], axis=1)
+
+
+def _within(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if size <= _ALL_PAIRS:
+        left, right = np.triu_indices(size, 1)
+        return left.astype(np.int64), right.astype(np.int64)
+    pairs = {(hub, row) for row in range(size) for hub in range(min(_HUBS, row))}
+    pairs |= {(row - back, row) for row in range(size) for back in range(1, min(_HUBS, row) + 1)}
+    array = np.array(sorted(pairs), np.int64)
+    return array[:, 0], array[:, 1]
+
+
+def jaccard(shingles: Shingles, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the true Jaccard similarity of the shingle sets of each pair of texts."""
+    sets = {int(text): np.unique(shingles.of(int(text))) for text in np.unique(pairs)}
+    result = np.zeros(len(pairs))
+    for number, (one, other) in enumerate(pairs.tolist()):
+        first, second = sets[one], sets[other]
+        common = len(np.intersect1d(first, second, assume_unique=True))
+        union = len(first) + len(second) - common
+        result[number] = common / union if union else 0.0
+    return result
+
+
+def exact_keys(texts: Sequence[str | None]) -> list[str | None]:
+    """Return a 128-bit digest of each text, case and white space aside; null for no text."""
+    return [
+        xxhash.xxh3_128_hexdigest(" ".join(text.casefold().split()).encode()) if text else None
+        for text in texts
+    ]
