@@ -14,7 +14,7 @@ from filters.text import CODE, fast, snippet
 
 SOURCE = "LIMA (arXiv 2305.11206), section 2.1"
 
-_MEDIA = r"!\[[^\]]*\]\([^)]*\)|\[[^\]]*\]\([^)]*\)|<?https?://\S+|www\.\S+"
+_MEDIA = r"!?\[[^\[\]]*\]\([^()]*\)|<?https?://\S+|www\.\S+"
 # Scripts that put no space between words: their words cannot be counted this way.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 

@@ -19,18 +19,18 @@ CODE = (
 _MATH = (
     r"|(?s:\$\$.*?\$\$)"
     r"|\$[^\s$](?:[^$\n]*[^\s$\\])?\$"  # no space inside the dollars, so that money stays
-    r"|(?s:\\\[.*?\\\])|\\\([^\n]*?\\\)"
 )
 _QUOTED = (
     r"|(?m:^[ \t]*>.*$)"
     r'|"[^"\s](?:[^"\n]*[^"\s])?"'
-    r"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|‘[^’\n]*’"
+    r"|“[^“”\n]*”|„[^„“”\n]*[“”]|«[^«»\n]*»|‘[^‘’\n]*’"
     r"|(?:^|[\s(])'[^'\s](?:[^'\n]*[^'\s])?'(?:[\s.,;:!?)]|$)"  # not the apostrophe of "don't"
 )
-_ADDRESS = r"|https?://\S+|www\.\S+|<!--(?s:.*?)-->"
+_ADDRESS = r"|https?://\S+|www\.\S+"
 
 # One alternation and one pass: what begins first wins, as in a lexer, so that a quotation mark
-# inside code opens no quotation.
+# inside code opens no quotation. No body holds its own opening mark: otherwise a text of openings
+# that never close would take time with the square of its length.
 NOT_PROSE = CODE + _MATH + _QUOTED + _ADDRESS
 
 
