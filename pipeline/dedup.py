@@ -152,7 +152,12 @@ class Copies:
         return self.clusters["cluster"].n_unique()
 
 
-def find_copies(texts: Sequence[Path], sketches: Sequence[Path], settings: Dedup) -> Copies:
+def find_copies(
+    texts: Sequence[Path],
+    sketches: Sequence[Path],
+    settings: Dedup,
+    fields: Sequence[str] = FIELDS,
+) -> Copies:
     """Find the groups of copies among rows whose texts and sketches lie in Parquet files.
 
     Rows are put in the order of their ids first: the result does not depend on files or shards.
@@ -161,7 +166,7 @@ def find_copies(texts: Sequence[Path], sketches: Sequence[Path], settings: Dedup
     order = rows.with_row_index("row").sort("id")["row"]
     rows = rows[order]
     found = []
-    for name in FIELDS:
+    for name in fields:
         columns = [f"exact_{name}", f"bands_{name}"]
         sketch = pl.concat([pl.read_parquet(path, columns=columns) for path in sketches])[order]
         found.append(_field_pairs(rows["id"], sketch, texts, name, settings))
@@ -261,12 +266,12 @@ def _reasons(
     measured: dict[int, float] = {}
     if indirect:
         pairs = np.stack([dropped[indirect], kept[indirect]], axis=1)
-        values = _verify(rows["id"], pairs, texts, "both", settings)
+        values = _verify(rows["id"], pairs, texts, "response", settings)
         measured = dict(zip(indirect, values.tolist(), strict=True))
     lines, similarities = [], {}
     for number, (row, survivor) in enumerate(zip(dropped.tolist(), kept.tolist(), strict=True)):
         link = direct[number]
-        exact, similarity, name = link if link else (False, measured[number], "text")
+        exact, similarity, name = link if link else (False, measured[number], "response")
         what = "prompt and response" if name == "both" else name
         like = "the same" if exact else "nearly the same"
         through = "" if link else ", through other copies"

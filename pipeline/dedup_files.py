@@ -1,0 +1,100 @@
+"""`thousand dedup`: the pipeline's deduplication for any file of texts.
+
+In: JSONL or Parquet with `id` and `text`. Out: kept.parquet (whole rows), pairs.parquet (every
+pair that was measured at or near the threshold, with its Jaccard), clusters.parquet.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from pipeline.copies import RANKED_BY
+from pipeline.dedup import find_copies, sketch_field
+from pipeline.errors import CurationError
+from pipeline.recipe import Dedup
+
+_SUFFIXES = (".jsonl", ".ndjson", ".parquet")
+
+
+def dedup_files(files: Sequence[Path], out: Path, threshold: float) -> dict[str, Any]:
+    """Deduplicate the files together; returns rows, kept, clusters and seconds.
+
+    Of each group of copies the row with the lowest id stays. Raises CurationError for a file
+    that lacks the columns, for ids that are not unique, and if `out` holds other things.
+    """
+    started = time.perf_counter()
+    settings = Dedup(threshold=threshold)
+    rows = pl.concat([_read(path) for path in files], how="diagonal_relaxed")
+    twice = rows.filter(pl.col("id").is_duplicated())["id"]
+    if len(twice):
+        raise CurationError(f"The id {twice[0]!r} is there more than once; ids must be unique.")
+    with TemporaryDirectory(prefix="thousand-") as folder:
+        texts, sketches = Path(folder, "texts.parquet"), Path(folder, "sketches.parquet")
+        frame = rows.select(
+            "id",
+            prompt=pl.lit(None, pl.String),
+            response="text",
+            history=pl.lit(None, pl.List(pl.Struct({"role": pl.String, "content": pl.String}))),
+        )
+        frame.write_parquet(texts)
+        ranked = frame.select(
+            "id",
+            votes=pl.lit(None, pl.Int64),
+            created_at=pl.lit(None, pl.Datetime("ms")),
+            has_response=pl.lit(True),
+        ).select(RANKED_BY)
+        ranked.with_columns(sketch_field(frame["response"], "response", settings)).write_parquet(
+            sketches
+        )
+        found = find_copies([texts], [sketches], settings, fields=("response",))
+    kept = rows.filter(~pl.col("id").is_in(found.dropped["id"].implode()))
+    _write(
+        out,
+        {
+            "kept": kept,
+            "pairs": found.pairs.drop("field"),
+            "clusters": found.clusters,
+        },
+    )
+    return {
+        "rows": len(rows),
+        "kept": len(kept),
+        "clusters": found.count,
+        "seconds": round(time.perf_counter() - started, 3),
+        "out": str(out),
+    }
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if path.suffix not in _SUFFIXES:
+        raise CurationError(f"{path}: give a file that ends in {', '.join(_SUFFIXES)}.")
+    try:
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ndjson(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise CurationError(f"{path} cannot be read as {path.suffix[1:]}: {reason}") from error
+    missing = {"id", "text"} - set(frame.columns)
+    if missing:
+        raise CurationError(
+            f"{path} has no column {' and no column '.join(sorted(missing))}; "
+            f"it has {', '.join(frame.columns)}."
+        )
+    return frame.with_columns(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String))
+
+
+def _write(out: Path, tables: dict[str, pl.DataFrame]) -> None:
+    """Write the tables beside the target first, so that it holds all of them or none."""
+    out.mkdir(parents=True, exist_ok=True)
+    scratch = out / ".scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for name, table in tables.items():
+        table.write_parquet(scratch / f"{name}.parquet")
+    for name in tables:
+        (scratch / f"{name}.parquet").replace(out / f"{name}.parquet")
+    scratch.rmdir()

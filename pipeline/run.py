@@ -1,0 +1,236 @@
+"""A whole run: the stages in order, from a dumps folder to a release.
+
+`curate` is the plain-Python run; the Prefect flow calls the same `steps` and `run_stage`.
+"""
+
+import fcntl
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.clean import CleanStage
+from pipeline.cluster import ClusterStage
+from pipeline.dedup import DedupStage, SignatureStage
+from pipeline.embed import EmbedStage
+from pipeline.errors import StageError
+from pipeline.filter import FilterStage
+from pipeline.ingest import IngestStage
+from pipeline.inputs import digest_inputs
+from pipeline.manifest import Manifest
+from pipeline.pool import PoolSettings, PoolStage
+from pipeline.recipe import Recipe
+from pipeline.release.build import SIDE_PRODUCTS, Built, build
+from pipeline.score.stage import ScoreStage
+from pipeline.select import SelectStage
+from pipeline.semantic import SemanticStage
+from pipeline.stage import InputFile, Mapper, Stage, map_here, outputs, run_stage
+
+logger = logging.getLogger(__name__)
+
+# Every stage in order, with the stages whose kept rows it reads. `semantic` is off by default.
+STAGES: dict[str, tuple[str, ...]] = {
+    "ingest": (),
+    "clean": ("ingest",),
+    "filter": ("clean",),
+    "signatures": ("filter",),
+    "dedup": ("filter", "signatures"),
+    "pool": ("dedup",),
+    "embed": ("pool",),
+    "cluster": ("embed",),
+    "semantic": ("cluster",),
+    "score": ("semantic", "cluster"),
+    "select": ("score",),
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where runs, caches and releases live."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        """What may be deleted at any time; it only makes runs faster."""
+        return self.root / "cache"
+
+    @property
+    def releases(self) -> Path:
+        """Finished releases, name by name."""
+        return self.root / "releases"
+
+    def run(self, recipe: Recipe) -> Path:
+        """The folder of a recipe's run; a later run of the recipe goes on in it."""
+        return self.root / "runs" / recipe.name
+
+    @contextmanager
+    def locked(self, recipe: Recipe) -> Iterator[Path]:
+        """Hold a run's folder; raises StageError if another process works in it."""
+        run = self.run(recipe)
+        run.mkdir(parents=True, exist_ok=True)
+        with (run / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StageError(
+                    f"Another process is working in {run}; wait for it, or use another --workspace."
+                ) from error
+            yield run
+
+
+@dataclass(frozen=True)
+class FunnelLine:
+    """One stage of the funnel. rows_in = rows_out + the sum of dropped."""
+
+    stage: str
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave: the answer of `thousand run --json`."""
+
+    release: str
+    run: str
+    rows: int  # training rows
+    splits: dict[str, int]
+    groups: dict[str, int]
+    funnel: list[FunnelLine]
+    seconds: float
+    shortfall: list[dict[str, Any]]
+    skipped: list[str] = field(default_factory=list)
+    unchanged: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract's object."""
+        return asdict(self)
+
+
+class Progress:
+    """Told of each stage as it goes; this one says nothing."""
+
+    def started(self, stage: str, shards: int) -> None:
+        """A stage begins to work on so many shards (not called for one that is up to date)."""
+
+    def advanced(self, stage: str) -> None:
+        """One more shard of the stage is done."""
+
+    def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
+        """The stage is complete; `worked` is false if it was so before."""
+
+
+def stage_names(recipe: Recipe) -> list[str]:
+    """Return the stages that this recipe runs, in order."""
+    off = set() if recipe.cluster.semantic_threshold else {"semantic"}
+    return [name for name in STAGES if name not in off]
+
+
+def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> Stage:
+    """Make one stage of a recipe."""
+    makers: dict[str, Callable[[], Stage]] = {
+        "ingest": lambda: IngestStage.of(recipe, dumps),
+        "clean": lambda: CleanStage.of(recipe),
+        "filter": lambda: FilterStage.of(recipe),
+        "signatures": lambda: SignatureStage.of(recipe),
+        "dedup": lambda: DedupStage.of(recipe),
+        "pool": lambda: PoolStage(PoolSettings.of(recipe)),
+        "embed": lambda: EmbedStage.of(recipe, workspace.cache / "embeddings"),
+        "cluster": lambda: ClusterStage.of(recipe),
+        "semantic": lambda: SemanticStage.of(recipe),
+        "score": lambda: ScoreStage.of(recipe),
+        "select": lambda: SelectStage.of(recipe),
+    }
+    return makers[name]()
+
+
+def stage_inputs(
+    name: str, stage: Stage, run: Path, names: Sequence[str], workspace: Workspace, mapper: Mapper
+) -> list[InputFile]:
+    """Return what a stage reads: the dumps for ingest, else what earlier stages kept."""
+    if isinstance(stage, IngestStage):
+        return digest_inputs(stage.found, workspace.cache, mapper)
+    reads = [earlier for earlier in STAGES[name] if earlier in names]
+    if name == "score":
+        reads = reads[:1]  # the last one that ran
+    return [entry for earlier in reads for entry in outputs(run / earlier)]
+
+
+def run_one(
+    name: str,
+    recipe: Recipe,
+    dumps: Path,
+    workspace: Workspace,
+    mapper: Mapper,
+    progress: Progress,
+) -> Manifest:
+    """Bring one stage of a run up to date."""
+    run = workspace.run(recipe)
+    stage = make_stage(name, recipe, dumps, workspace)
+    inputs = stage_inputs(name, stage, run, stage_names(recipe), workspace, mapper)
+
+    def watched(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        progress.started(name, len(items))
+        for answer in mapper(function, items):
+            progress.advanced(name)
+            yield answer
+
+    manifest, worked = run_stage(stage, inputs, run / name, watched)
+    progress.finished(name, manifest, worked)
+    return manifest
+
+
+def curate(
+    recipe: Recipe,
+    dumps: Path,
+    workspace: Workspace,
+    mapper: Mapper = map_here,
+    progress: Progress | None = None,
+    *,
+    force: bool = False,
+) -> Result:
+    """Run all stages and build the release; work that an earlier run finished is not done again.
+
+    `mapper` spreads the shards of a stage and never changes the result.
+    """
+    started = time.perf_counter()
+    names = stage_names(recipe)
+    with workspace.locked(recipe) as run:
+        manifests = {
+            name: run_one(name, recipe, dumps, workspace, mapper, progress or Progress())
+            for name in names
+        }
+        built = build(run, recipe, workspace.releases, stages=names, force=force)
+    return result(manifests, built, run, time.perf_counter() - started)
+
+
+def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: float) -> Result:
+    """Put the answer of a run together from its manifests."""
+    facts = manifests["select"].facts["all"]
+    ingest = manifests["ingest"].facts
+    return Result(
+        release=str(built.path),
+        run=str(run),
+        rows=built.rows.get("train", 0),
+        splits=built.rows,
+        groups=facts["groups"],
+        funnel=funnel(manifests),
+        seconds=round(seconds, 2),
+        shortfall=facts["shortfall"],
+        skipped=[shard["skipped"] for shard in ingest.values() if "skipped" in shard],
+        unchanged=built.existed,
+    )
+
+
+def funnel(manifests: dict[str, Manifest]) -> list[FunnelLine]:
+    """Return a line per stage through which rows pass."""
+    return [
+        FunnelLine(name, manifest.rows_in, manifest.rows_out, manifest.dropped)
+        for name, manifest in manifests.items()
+        if name not in SIDE_PRODUCTS
+    ]
