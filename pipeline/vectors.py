@@ -1,0 +1,58 @@
+"""Vectors as columns, on a grid on which cosines are exact.
+
+A stored vector is normalised and rounded to multiples of 1/2048. Float16 holds each such number
+exactly, and the products of two vectors are multiples of 2^-22 that sum to at most about 1: float32
+holds every partial sum exactly, so that a cosine is the same to the last bit whatever the order of
+summation, the number of threads or the library. The price is an error of about 0.0002 in a cosine.
+docs/decisions/0003-embeddings.md has the measurements.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.errors import StageError
+
+STEPS = 2048
+
+PROMPT = "prompt_vector"
+RESPONSE = "response_vector"
+
+Matrix = npt.NDArray[np.float32]
+
+
+def snap(values: npt.NDArray[Any]) -> npt.NDArray[np.float16]:
+    """Normalise the rows of a matrix and round them to the grid."""
+    exact = values.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1, keepdims=True)
+    exact /= np.where(norms == 0, 1.0, norms)
+    return (np.rint(exact * STEPS) / STEPS).astype(np.float16)
+
+
+def column(name: str, values: npt.NDArray[np.float16]) -> pl.Series:
+    """Make a column of vectors out of the rows of a matrix."""
+    return pl.Series(name, values, dtype=pl.Array(pl.Float16, values.shape[1]))
+
+
+def matrix(series: pl.Series) -> Matrix:
+    """Return a column of vectors, none of them null, as float32 rows."""
+    if not isinstance(series.dtype, pl.Array):
+        raise StageError(f"The column {series.name!r} holds {series.dtype}, not vectors.")
+    if series.null_count():
+        raise StageError(f"The column {series.name!r} lacks {series.null_count()} vectors.")
+    if not len(series):
+        return np.zeros((0, series.dtype.size), np.float32)
+    return np.ascontiguousarray(series.to_numpy(), dtype=np.float32)
+
+
+def of_rows(frame: pl.DataFrame) -> Matrix:
+    """Return the vectors that stand for whole rows: of the response, else of the prompt."""
+    return matrix(frame.select(pl.coalesce(RESPONSE, PROMPT).alias("vector"))["vector"])
+
+
+def cosines(left: Matrix, right: Matrix) -> Matrix:
+    """Return the cosine of each row of `left` with the row of `right` at the same place."""
+    products: Matrix = np.einsum("ij,ij->i", left, right)
+    return np.minimum(products, 1.0)
