@@ -5,20 +5,21 @@ what Stack Exchange asks of those who reuse its content: it says that the conten
 links the question, names the author and links the author's profile.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from pipeline.release.escape import code, link, markdown, one_line
+from pipeline.release.escape import address, code, link, markdown, one_line
 from pipeline.release.licences import Licence, parse
 
 SOURCES = {
     "stackexchange": (
         "Stack Exchange",
         "Questions and answers from sites of the [Stack Exchange](https://stackexchange.com) "
-        "network. Each title links to the post on the site where it was asked and answered; the "
-        "author's name links to the profile there.",
+        "network. Each title links to the question on its site and each answer to its place below "
+        "it; the names of those who asked and answered link to their profiles there. The licence "
+        "is that of the answer.",
     ),
     "wikihow": (
         "wikiHow",
@@ -38,6 +39,21 @@ SOURCES = {
     "authored": ("Authored", "Examples written for this collection."),
 }
 
+_READ = (
+    "id",
+    "source",
+    "title",
+    "prompt",
+    "url",
+    "author",
+    "author_url",
+    "prompt_url",
+    "prompt_author",
+    "prompt_author_url",
+    "licence",
+    "created_at",
+)
+
 _HEAD = """\
 # Attribution
 
@@ -49,8 +65,7 @@ title or its body became the prompt. Neither the authors nor the sites endorse t
 
 def render(rows: pl.DataFrame) -> str:
     """Write the whole text; the same rows give the same bytes."""
-    wanted = ["id", "source", "title", "prompt", "url", "author", "author_url", "licence"]
-    ordered = rows.select(*wanted, "created_at", "split").sort("id").to_dicts()
+    ordered = rows.select(*_READ).sort("id").to_dicts()
     sections: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in ordered:
         sections.setdefault((row["source"], parse(row["licence"]).spdx), []).append(row)
@@ -72,15 +87,35 @@ def line(row: Mapping[str, Any]) -> str:
     """Write the line of one row; it ends with the row's id, by which `verify` finds it."""
     title = _cut(row["title"] or row["prompt"] or row["id"])
     author = link(row["author"], row["author_url"])
-    day = f", {row['created_at']:%Y-%m-%d}" if row["created_at"] else ""
-    site = "" if row["url"].lower().startswith(("http:", "https:")) else f", {code(row['url'])}"
-    licence = _licence(parse(row["licence"]))
-    return f"- {link(title, row['url'])} by {author}{day}{site}, {licence}, {code(row['id'])}"
+    if row["prompt_author"]:
+        asker = link(row["prompt_author"], row["prompt_author_url"])
+        parts = [f"{link(title, row['prompt_url'] or row['url'])} asked by {asker}"]
+        parts.append(f"{link('answer', row['url'])} by {author}")
+    else:
+        parts = [f"{link(title, row['url'])} by {author}"]
+    if row["created_at"]:
+        parts.append(f"{row['created_at']:%Y-%m-%d}")
+    if not address(row["url"]):
+        parts.append(code(row["url"]))
+    return "- " + ", ".join([*parts, _licence(parse(row["licence"])), code(row["id"])])
 
 
-def row_lines(text: str) -> Iterator[str]:
-    """Give the lines of a text that stand for rows."""
-    return (item for item in text.split("\n") if item.startswith("- "))
+def check(rows: Sequence[Mapping[str, Any]], text: str) -> Iterator[str]:
+    """Say which rows are not named with author and origin, and which lines stand for no row."""
+    found = (item.rpartition(", <code>") for item in text.split("\n") if item.startswith("- "))
+    lines = {f"<code>{last}": first for first, _, last in found}
+    for row in rows:
+        said = lines.pop(code(row["id"]), None)
+        if said is None:
+            yield f"no line names {row['id']}"
+        elif markdown(row["author"]) not in said or _where(row["url"]) not in said:
+            yield f"the line of {row['id']} does not name its author and its url"
+    for left in lines:
+        yield f"a line names {one_line(left)}, which is not in the release"
+
+
+def _where(url: str) -> str:
+    return address(url) or code(url)
 
 
 def _licence(licence: Licence) -> str:

@@ -155,6 +155,12 @@ def inputs(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: str(entry["file"]))
 
 
+def _left_out(ingest: Manifest) -> list[dict[str, Any]]:
+    """List what ingest counted and did not list, by file and reason."""
+    lines = [line for shard in ingest.facts.values() for line in shard.get("left_out", [])]
+    return sorted(lines, key=lambda line: (str(line["file"]), str(line["reason"])))
+
+
 def _describe(
     manifests: Sequence[Manifest], recipe: Recipe, version: str, key: str, rows: pl.DataFrame
 ) -> dict[str, Any]:
@@ -172,6 +178,8 @@ def _describe(
         "recipe": resolved,
         "recipe_digest": recipe_digest(resolved),
         "inputs": inputs(manifests),
+        "left_out": _left_out(manifests[0]),
+        "skipped": [item["skipped"] for item in manifests[0].facts.values() if "skipped" in item],
         "rows": counts,
         "groups": _groups(recipe, rows),
         "shortfall": said.get("shortfall") or [],

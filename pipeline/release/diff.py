@@ -1,0 +1,226 @@
+"""Compare two releases row by row: what came, what went, what was edited, and why.
+
+In: two release folders. A row that went has the reason that the new release's decisions give; one
+that came has what the old decisions said of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.errors import ReleaseError
+from pipeline.record import CANDIDATE
+from pipeline.release import folder
+from pipeline.release.card_text import table
+from pipeline.release.escape import code, markdown, one_line
+from pipeline.release.rows import SPLITS
+
+TEXT = ("prompt", "response", "system", "history")  # a change here is an edit
+ABSENT = "not_in_dumps"
+_ABSENT_NEW = "not in the new dumps, or left out when they were read"
+_ABSENT_OLD = "not in the old dumps, or left out when they were read"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row that came or went; stage, reason and detail are the other release's word on it."""
+
+    id: str
+    group: str
+    split: str
+    title: str
+    stage: str | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A row that is in both with other text; `fields` are all that changed."""
+
+    id: str
+    group: str
+    split: str
+    title: str
+    fields: list[str]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The difference of two releases; lists are sorted by id."""
+
+    old: str
+    new: str
+    added: list[Change]
+    dropped: list[Change]
+    edited: list[Edit]
+    same: int  # rows with the same text in both
+    other_fields: dict[str, int] = field(default_factory=dict)  # changed, in rows of the same text
+
+    @property
+    def churn(self) -> float:
+        """Share of the old rows that went or were edited."""
+        before = self.same + len(self.edited) + len(self.dropped)
+        return (len(self.dropped) + len(self.edited)) / before if before else 0.0
+
+    @property
+    def groups(self) -> dict[str, dict[str, int]]:
+        """The number of added, dropped and edited rows by group."""
+        counts: dict[str, dict[str, int]] = {}
+        kinds: list[tuple[str, Iterable[Change | Edit]]] = [
+            ("added", self.added),
+            ("dropped", self.dropped),
+            ("edited", self.edited),
+        ]
+        for kind, items in kinds:
+            for item in items:
+                line = counts.setdefault(item.group, {"added": 0, "dropped": 0, "edited": 0})
+                line[kind] += 1
+        return dict(sorted(counts.items()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole difference as one JSON object."""
+        summary = {
+            "added": len(self.added),
+            "dropped": len(self.dropped),
+            "edited": len(self.edited),
+            "same": self.same,
+            "churn": round(self.churn, 4),
+            "other_fields": self.other_fields,
+            "groups": self.groups,
+        }
+        return {
+            "old": self.old,
+            "new": self.new,
+            "summary": summary,
+            "added": [asdict(item) for item in self.added],
+            "dropped": [asdict(item) for item in self.dropped],
+            "edited": [asdict(item) for item in self.edited],
+        }
+
+    def to_markdown(self) -> str:
+        """Write the difference for people."""
+        lines = [
+            f"# From {markdown(self.old)} to {markdown(self.new)}",
+            f"{len(self.added):,} added, {len(self.dropped):,} dropped, {len(self.edited):,} "
+            f"edited, {self.same:,} the same; {self.churn:.1%} of the old rows went or changed.",
+        ]
+        if self.other_fields:
+            named = ", ".join(f"{name} {count:,}" for name, count in self.other_fields.items())
+            lines.append(f"Rows of the same text with other fields changed: {named}.")
+        if self.groups:
+            rows = [
+                [group, *(f"{count[kind]:,}" for kind in ("added", "dropped", "edited"))]
+                for group, count in self.groups.items()
+            ]
+            head = ["group", "added", "dropped", "edited"]
+            lines.append(table(head, rows, right=(1, 2, 3)))
+        lines += _section("Added", "what the old release said of it", self.added)
+        lines += _section("Dropped", "why", self.dropped)
+        if self.edited:
+            items = [f"- {_named(edit)}: {', '.join(edit.fields)}" for edit in self.edited]
+            lines.append("## Edited\n\n" + "\n".join(items))
+        return "\n\n".join(lines) + "\n"
+
+
+def _section(title: str, meaning: str, changes: list[Change]) -> list[str]:
+    if not changes:
+        return []
+    counts = Counter(change.reason for change in changes)
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
+    items = [f"- {_named(item)}: {item.reason}, {markdown(item.detail)}" for item in changes]
+    return [f"## {title}\n\nBy reason ({meaning}): {reasons}.\n\n" + "\n".join(items)]
+
+
+def _named(item: Change | Edit) -> str:
+    return f"{code(item.id)} {markdown(item.title)} ({item.group}, {item.split})"
+
+
+def diff(old: Path, new: Path) -> Diff:
+    """Compare two releases; raises ReleaseError if one of them cannot be read."""
+    before, after = _rows(old), _rows(new)
+    gone, came = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    edited: list[Edit] = []
+    others: Counter[str] = Counter()
+    same = 0
+    for row in sorted(set(before) & set(after)):
+        first, second = before[row], after[row]
+        fields = [name for name in CANDIDATE if first.get(name) != second.get(name)]
+        if any(name in TEXT for name in fields):
+            edited.append(Edit(**_named_row(second), fields=fields))
+        else:
+            same += 1
+            others.update(fields)
+    return Diff(
+        old=_label(old),
+        new=_label(new),
+        added=_changes(came, after, _decisions(old, came), _ABSENT_OLD),
+        dropped=_changes(gone, before, _decisions(new, gone), _ABSENT_NEW),
+        edited=edited,
+        same=same,
+        other_fields=dict(sorted(others.items())),
+    )
+
+
+def _label(release: Path) -> str:
+    manifest = folder.read(release)
+    return f"{manifest.get('name')} {manifest.get('version')}"
+
+
+def _rows(release: Path) -> dict[str, dict[str, Any]]:
+    manifest = folder.read(release)
+    found: dict[str, dict[str, Any]] = {}
+    for split in SPLITS:
+        path = release / folder.data_file(split)
+        if not manifest["rows"].get(split):
+            continue
+        try:
+            frame = pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise ReleaseError(
+                f"{path} cannot be read ({error}); `thousand verify {release}` says more."
+            ) from error
+        found |= {row["id"]: row for row in frame.iter_rows(named=True)}
+    return found
+
+
+def _decisions(release: Path, ids: list[str]) -> dict[str, dict[str, Any]]:
+    path = release / folder.DECISIONS
+    if not ids:
+        return {}
+    try:
+        wanted = pl.scan_parquet(path).filter(pl.col("id").is_in(ids)).collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ReleaseError(
+            f"{path} cannot be read ({error}); `thousand verify {release}` says more."
+        ) from error
+    return {row["id"]: row for row in wanted.iter_rows(named=True)}
+
+
+def _changes(
+    ids: list[str],
+    rows: Mapping[str, Mapping[str, Any]],
+    decided: Mapping[str, Mapping[str, Any]],
+    absent: str,
+) -> list[Change]:
+    changes = []
+    for row in ids:
+        said = decided.get(row) or {"stage": None, "reason": ABSENT, "detail": absent}
+        changes.append(
+            Change(
+                **_named_row(rows[row]),
+                stage=said["stage"],
+                reason=said["reason"] or str(said.get("verdict")),
+                detail=said["detail"] or "",
+            )
+        )
+    return changes
+
+
+def _named_row(row: Mapping[str, Any]) -> dict[str, str]:
+    title = one_line(row["title"] or row["prompt"])
+    return {"id": row["id"], "group": row["group"], "split": row["split"], "title": title[:120]}
