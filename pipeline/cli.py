@@ -9,7 +9,7 @@ import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from pipeline.errors import CurationError, RecipeError
 from pipeline.recipe import SHIPPED, Recipe, load
 
 if TYPE_CHECKING:
-    from pipeline.run import Progress, Result, Workspace
+    from pipeline.run import Progress, Result
 
 app = typer.Typer(
     help="From dumps of forums and how-to sites to about a thousand examples worth training on.",
@@ -67,51 +67,44 @@ def run(
     overrides = list(setting or [])
     if runner is not None:
         overrides.append(f"runner.kind={runner}")
+    words: dict[str, Any] = {
+        "recipe": str(recipe),
+        "dumps": str(dumps.resolve()),
+        "workspace": str(workspace.resolve()),
+        "size": size,
+        "seed": seed,
+        "settings": overrides,
+        "force": force,
+    }
+    from pipeline.console import print_result, show_progress
+
     resolved = load(recipe, overrides, size=size, seed=seed)
-    result = _run(resolved, dumps, workspace, plain=plain, force=force, quiet=as_json)
+    with show_progress(quiet=as_json) as progress:
+        result = _run(resolved, words, progress, plain=plain)
     if as_json:
         _print_json(result.to_json())
     else:
-        from pipeline.console import print_result
-
         print_result(result, Console(soft_wrap=True))
 
 
-def _run(
-    recipe: Recipe, dumps: Path, folder: Path, *, plain: bool, force: bool, quiet: bool
-) -> "Result":
-    from pipeline.console import BarProgress, LineProgress
-    from pipeline.run import Progress, Workspace
+def _run(recipe: Recipe, words: dict[str, Any], progress: "Progress", *, plain: bool) -> "Result":
+    from pipeline.run import Result, Workspace, curate
 
-    workspace = Workspace(folder.resolve())
-    console = Console(stderr=True)
-    if quiet:
-        return _run_with(recipe, dumps, workspace, Progress(), plain=plain, force=force)
-    if not console.is_terminal:
-        return _run_with(recipe, dumps, workspace, LineProgress(), plain=plain, force=force)
-    with BarProgress(console) as progress:
-        return _run_with(recipe, dumps, workspace, progress, plain=plain, force=force)
+    if not plain:
+        from flows.local import run_flow
 
+        return Result.from_json(run_flow(recipe, words, progress))
+    from pipeline.mappers import local_mapper
 
-def _run_with(
-    recipe: Recipe,
-    dumps: Path,
-    workspace: "Workspace",
-    progress: "Progress",
-    *,
-    plain: bool,
-    force: bool,
-) -> "Result":
-    dumps = dumps.resolve()
-    if plain:
-        from pipeline.mappers import local_mapper
-        from pipeline.run import curate
-
-        with local_mapper(recipe.runner) as mapper:
-            return curate(recipe, dumps, workspace, mapper, progress, force=force)
-    from flows.local import run_flow
-
-    return run_flow(recipe, dumps, workspace, progress, force=force)
+    with local_mapper(recipe.runner) as mapper:
+        return curate(
+            recipe,
+            Path(words["dumps"]),
+            Workspace(Path(words["workspace"])),
+            mapper,
+            progress,
+            force=words["force"],
+        )
 
 
 @app.command()

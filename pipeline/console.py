@@ -5,6 +5,8 @@ Everything here goes to standard error, except the answer that the command was a
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -67,6 +69,19 @@ class BarProgress(Progress):
             f"  [dim]{how}[/]",
             highlight=False,
         )
+
+
+@contextmanager
+def show_progress(*, quiet: bool) -> Iterator[Progress]:
+    """Give bars in a terminal, lines elsewhere, nothing if `quiet`; all on standard error."""
+    console = Console(stderr=True)
+    if quiet:
+        yield Progress()
+    elif console.is_terminal:
+        with BarProgress(console) as bars:
+            yield bars
+    else:
+        yield LineProgress()
 
 
 def funnel_table(result: Result) -> Table:

@@ -71,7 +71,8 @@ def cluster_table(ids: pl.Series, groups: Groups, similarity: dict[int, float]) 
             "id": ids.gather(members),
             "keeps": groups.survivor[members] == members,
             "similarity_to_kept": [similarity.get(int(row), 1.0) for row in members],
-        }
+        },
+        schema_overrides={"similarity_to_kept": pl.Float64},
     ).sort("survivor", "id")
     return table.select(
         (pl.col("survivor").rle_id().cast(pl.Int64)).alias("cluster"),

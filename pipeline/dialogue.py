@@ -8,8 +8,9 @@ def as_single_turn(frame: pl.DataFrame) -> pl.DataFrame:
 
     Rows without history stay as they are.
     """
-    if "history" not in frame.columns or not frame["history"].list.len().fill_null(0).any():
+    if "history" not in frame.columns:
         return frame
+    turns = pl.col("history").list.len().fill_null(0) > 0
     said = pl.col("history").list.eval(
         pl.when(pl.element().struct.field("role") == "assistant").then(
             pl.element().struct.field("content")
@@ -17,7 +18,6 @@ def as_single_turn(frame: pl.DataFrame) -> pl.DataFrame:
     )
     whole = said.list.drop_nulls().list.join("\n\n") + "\n\n" + pl.col("response")
     asked = pl.col("history").list.first().struct.field("content")
-    turns = pl.col("history").list.len().fill_null(0) > 0
     return frame.with_columns(
         response=pl.when(turns).then(whole).otherwise("response"),
         prompt=pl.when(turns).then(asked).otherwise("prompt"),

@@ -79,9 +79,11 @@ def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFra
     return pl.concat([frame, order], how="horizontal")
 
 
-def rules_for(rules: Rules, refuse_licences: Sequence[str] = ()) -> list[Rule]:
-    """Return the rules that are switched on."""
-    chosen = [unattributed()]
+def rules_for(
+    rules: Rules, refuse_licences: Sequence[str] = (), *, released: bool = True
+) -> list[Rule]:
+    """Return the rules that are switched on; rows to be released must be attributed, too."""
+    chosen = [unattributed()] if released else []
     if refuse_licences:
         chosen.append(refused_licence(refuse_licences))
     if not rules.adult:

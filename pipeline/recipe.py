@@ -174,7 +174,7 @@ class Rules(Part):
         default=None, description="Rows written on or after this day leave (after_cutoff)."
     )
     prose: bool = Field(
-        default=True, description="Drop broken, shouting or repetitive text (low_quality)."
+        default=False, description="True drops bare code and bare quotations (low_quality)."
     )
 
     @model_validator(mode="after")
@@ -196,7 +196,7 @@ _LIMA_STACKEXCHANGE = Rules(
     written_before=date(2022, 11, 30),
 )
 _LIGHT = Rules(min_chars=200, languages=["en"], written_before=date(2022, 11, 30))
-_TRUSTED = Rules(prose=False)
+_TRUSTED = Rules()
 
 
 class Filter(Part):

@@ -111,6 +111,11 @@ class Result:
         """Return the contract's object."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Result":
+        """Undo `to_json`."""
+        return cls(**{**value, "funnel": [FunnelLine(**line) for line in value["funnel"]]})
+
 
 class Progress:
     """Told of each stage as it goes; this one says nothing."""

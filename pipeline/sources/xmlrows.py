@@ -21,7 +21,9 @@ _ROOT = re.compile(rb"<([A-Za-z][\w.-]*)[\s>/]")
 _ATTRIBUTE = re.compile(rb' ([A-Za-z]+)="')
 
 # A whole row as it should be: attributes in double quotes, no markup or control characters inside.
-WELL_FORMED = r'^\s*<row(?:\s+[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+\s*(?:/>|>\s*</row>)\s*$'
+WELL_FORMED = (
+    r'^\s*<row(?:\s+[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+\s*(?:/>|>\s*</row>)\s*$'
+)
 
 _NAMED = {
     "&lt;": "<",
@@ -152,5 +154,7 @@ def _rows(first: int, block: bytes, root: str, label: str, tally: Tally) -> pl.D
         )
         for row in frame.filter(~(is_row & whole) & ~furniture).iter_rows(named=True):
             tally.read(label)
-            tally.bad(label, row["number"], f"no whole row on this line: {row['line'].strip()[:80]!r}")
+            tally.bad(
+                label, row["number"], f"no whole row on this line: {row['line'].strip()[:80]!r}"
+            )
     return rows

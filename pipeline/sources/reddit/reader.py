@@ -31,7 +31,7 @@ from pipeline.sources.reddit.posts import (
     read_records,
     submission,
 )
-from pipeline.sources.reddit.rules import is_bot, is_gone, is_question, story_prompt
+from pipeline.sources.reddit.rules import is_bot, is_gone, is_question, plain_prompt, story_prompt
 from pipeline.text import plain_title
 
 logger = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class _Reader:
         if post.id in self.seen:
             return "duplicate_exact"
         self.seen.add(post.id)
-        title = story_prompt(post.title) if subreddit == _STORIES else post.title
+        title = story_prompt(post.title) if subreddit == _STORIES else plain_prompt(post.title)
         reason = _unfit(post, title)
         reply, file = self.best.pop(post.id, (None, ""))
         if reason is None and reply is not None and reply.subreddit.lower() == subreddit:

@@ -10,6 +10,11 @@ _LATE_TAG = re.compile(r"\s*[\[({]\s*([A-Za-z]{2,3})\s*[\])}]\s*$")
 # image prompts, which need what a title cannot hold, flash fiction, inspired, off topic, ...
 _PROMPT_TAGS = frozenset({"WP", "EU", "CW", "SP", "TT", "RF"})
 
+_MARK = re.compile(
+    r"^\s*[\[({](?:serious|nsfw|serious replies only)[\])}]\s*[:\-]?"
+    r"|[\[({](?:serious|nsfw|serious replies only)[\])}]\s*$",
+    re.IGNORECASE,
+)
 _KNOWN_BOTS = frozenset(
     {"automoderator", "totesmessenger", "tweetposter", "autowikibot", "modmail", "imguralbumbot"}
 )
@@ -58,6 +63,11 @@ def story_prompt(title: str) -> str | None:
     if not tags or not all(tag in _PROMPT_TAGS for tag in tags):
         return None
     return title.strip() or None
+
+
+def plain_prompt(title: str) -> str | None:
+    """Take marks for readers such as [Serious] off a title."""
+    return _MARK.sub("", title).strip() or None
 
 
 def is_question(title: str) -> bool:

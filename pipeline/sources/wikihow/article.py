@@ -11,6 +11,9 @@ _ENDS = tuple(".!?:;,…)\"'”’")
 _CLINGS = tuple(".,;:!?)’'”")
 
 
+_SENTENCES = re.compile(r"(.{5,}?[a-z]{3}[)\"”’']?[.!?][)\"”’']?)\s+([A-Z“\"(].*)")
+
+
 @dataclass
 class Step:
     """A step: its bold words, what follows them, and the points below (two spaces a level)."""
@@ -92,6 +95,8 @@ def _section(name: str, lines: list[str]) -> list[str]:
 def _step(number: int, step: Step) -> str:
     headline = one_line(step.headline.replace("**", ""))
     text = step.text.strip()
+    if match := _SENTENCES.fullmatch(headline):  # bold is the first sentence alone
+        headline, text = match[1], f"{match[2]} {text}".strip()
     if headline and re.match(r"[.!?:](\s|$)", text):
         headline, text = headline.rstrip(".") + text[0], text[1:].strip()
     if headline and not text.startswith(_CLINGS):

@@ -24,6 +24,13 @@ _FURNITURE = (
     ".article_byline,#byline_info,#byline_hover,.adclass,.altblock,[hidden]"
 )
 _MAX_DEPTH = 30  # of nested tags; deeper ones are read as plain text
+# Tags that must be closed; others, such as <li>, nest only inside these.
+_TAG = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr|p|li|dt|dd|t[rdh]"
+    r"|tbody|thead|option)\b)[a-zA-Z]"
+)
+_MAX_NESTING = 400
+_MAX_TAGS = 200_000
 _BLOCK = frozenset("p div ul ol li table tr blockquote h1 h2 h3 h4 h5 h6 pre dl dt dd".split())  # noqa: SIM905
 _ADVICE = re.compile(r"^\W*(?:thanks!|helpful \d+.*|not helpful \d+)\W*$", re.IGNORECASE)
 _SEEN = (
@@ -38,14 +45,21 @@ def read_page(
     """Read one saved page; raises SourceError if it is no wikiHow article."""
     text = read_text(path, settings.limits, label, settings.limits.max_line_bytes)
     tally.read(label)
-    article = parse_html(text)
+    try:
+        article = parse_html(text)
+    except ValueError as error:
+        raise SourceError(f"{label} is no wikiHow article: {error}.") from error
     if not article.title or not article.steps():
         raise SourceError(f"{label} is no wikiHow article: it has no title or no numbered steps.")
     yield 1, article
 
 
 def parse_html(text: str) -> Article:
-    """Parse a page or an article body; what it lacks stays empty."""
+    """Parse a page or an article body; what it lacks stays empty.
+
+    Raises ValueError for markup that no article has.
+    """
+    _check_nesting(text)
     tree = LexborHTMLParser(text)
     article = Article(_title(tree))
     article.created_at = _last_seen(text)
@@ -63,10 +77,22 @@ def parse_html(text: str) -> Article:
     elif (steps := tree.css_first("#steps")) is not None:
         article.parts = _parts_2008(steps)
         article.intro = _paragraphs(_before(steps))
-    article.ingredients = _items(tree, "ingredients")
+    article.ingredients = _ingredients(tree)
     article.tips = _items(tree, "tips")
     article.warnings = _items(tree, "warnings")
     return article
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse what is nested so deep, or has so many tags, that a parser takes for ever."""
+    depth = 0
+    for count, tag in enumerate(_TAG.finditer(text)):
+        depth = max(0, depth - 1) if tag[1] else depth + 1
+        if depth > _MAX_NESTING or count > _MAX_TAGS:
+            raise ValueError(
+                f"its markup has more than {_MAX_TAGS} tags, or is nested more than "
+                f"{_MAX_NESTING} deep"
+            )
 
 
 def _title(tree: LexborHTMLParser) -> str:
@@ -169,6 +195,20 @@ def _items(tree: LexborHTMLParser, section: str) -> list[str]:
             if not any(parent.tag == "li" for parent in _parents(listing, node)):
                 _points(listing, 0, points)
     return [point for point in points if not _ADVICE.match(point)]
+
+
+def _ingredients(tree: LexborHTMLParser) -> list[str]:
+    """List ingredients; where they are grouped, below the names of the groups."""
+    node = tree.css_first("#ingredients")
+    points: list[str] = []
+    grouped = 0
+    for block in node.css("h3, ul, ol") if node is not None else []:
+        if block.tag == "h3":
+            points.append(one_line(block.text()))
+            grouped = 1
+        elif not any(parent.tag == "li" for parent in _parents(block, block)):
+            _points(block, grouped, points)
+    return points
 
 
 def _parents(node: LexborNode, top: LexborNode) -> Iterator[LexborNode]:

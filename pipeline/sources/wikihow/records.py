@@ -14,6 +14,8 @@ from pipeline.sources.wikihow.html import parse_html
 from pipeline.sources.wikihow.mend import mend
 
 _NUMBERED = re.compile(r"^\s{0,3}\d{1,3}[.)]\s+")
+# Shortened articles announce lists that they no longer hold.
+_PROMISE = re.compile(r"(?:(?<=[.!?])\s+|\A)[^.!?\n]*:\Z")
 _FEATURED = re.compile(r"^featured[- ]articles?$", re.IGNORECASE)
 
 
@@ -78,7 +80,8 @@ def _step(value: object) -> Step:
     headline, text = one_line(headline), text.strip()
     if headline and text.startswith(headline):
         text = text[len(headline) :].strip()
-    return Step(mend(headline), "\n\n".join(mend(one_line(p)) for p in text.split("\n\n")))
+    text = "\n\n".join(mend(one_line(p)) for p in text.split("\n\n"))
+    return Step(mend(headline), _PROMISE.sub("", text))
 
 
 def _from_text(title: str, text: str) -> Article:

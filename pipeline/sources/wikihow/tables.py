@@ -158,5 +158,5 @@ def _whole_step(head: str, text: str) -> Step:
     if begun:  # the text goes on where the head stopped, in the middle of a point
         begun[-1] = f"{begun[-1]} {first}"
         first = ""
-    points = [mend(one_line(point)) for point in (*begun, *rest) if point.strip()]
-    return Step(mend(one_line(bold)).lstrip("-").rstrip(","), mend(one_line(first)), points)
+    points = [mend(one_line(p).lstrip("-•* ")) for p in (*begun, *rest) if p.strip()]
+    return Step(mend(one_line(bold)).strip(" ,;-"), mend(one_line(first)), points)

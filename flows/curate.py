@@ -1,0 +1,101 @@
+"""The Prefect flow `curate`: the stages of pipeline.run, each shard batch a task to be watched.
+
+Prefect schedules, shows and retries; what is done is known from the manifests alone, so tasks
+cache nothing, and a run that was cut off goes on where it stopped.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+
+from flows.artifacts import Artifacts
+from flows.watching import Watchers, watcher
+from pipeline.mappers import worker_count
+from pipeline.recipe import Recipe, load
+from pipeline.release.build import Built, build
+from pipeline.run import Workspace, result, run_one, stage_names
+from pipeline.stage import Job, Mapper, run_job
+
+# Few batches: a task costs about 20 ms, in a process or on a cluster five times that.
+_BATCHES_PER_WORKER = 3
+
+
+@task(name="shards", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+def run_batch(jobs: list[Job], label: str) -> list[str]:
+    """Run some shards of one stage, one after the other."""
+    return [run_job(job) for job in jobs]
+
+
+@task(name="release", cache_policy=NO_CACHE, persist_result=False)
+def release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
+    """Build the release, or find that it is there already."""
+    return build(run, recipe, releases, stages=stage_names(recipe), force=force)
+
+
+@flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
+def curate(
+    recipe: str = "sample",
+    dumps: str = "data/sample",
+    workspace: str = "data/workspace",
+    size: int | None = None,
+    seed: int | None = None,
+    settings: list[str] | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Make a dataset release from a folder of dumps.
+
+    Args:
+        recipe: A shipped recipe (lima, relaxed, sample) or the path of a YAML file.
+        dumps: The folder of dumps.
+        workspace: Where runs, caches and releases live.
+        size: Training rows; empty for the sum of the recipe's quotas.
+        seed: The seed of everything that is drawn; empty for the recipe's.
+        settings: Fields of the recipe to override, such as select.method=votes.
+        force: Replace a release of the same version.
+    """
+    started = time.perf_counter()
+    logger = get_run_logger()
+    resolved = load(recipe, settings or [], size=size, seed=seed)
+    place = Workspace(Path(workspace).resolve())
+    names = stage_names(resolved)
+    artifacts = Artifacts(names, logger)
+    progress = Watchers([artifacts, *watcher()])
+    with place.locked(resolved) as run:
+        manifests = {}
+        for name in names:
+            mapper = _task_mapper(name, worker_count(resolved.runner))
+            source = Path(dumps).resolve()
+            manifests[name] = run_one(name, resolved, source, place, mapper, progress)
+        built = release(resolved, run, place.releases, force)
+    answer = result(manifests, built, run, time.perf_counter() - started)
+    artifacts.publish(answer)
+    logger.info("release %s: %d training rows", answer.release, answer.rows)
+    return answer.to_json()
+
+
+def _task_mapper(stage: str, workers: int) -> Mapper:
+    """Map jobs as Prefect tasks on the flow's task runner; anything else in this thread."""
+
+    def mapper(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        if function is not run_job:
+            return iter([function(item) for item in items])
+        return _submit(stage, workers, items)
+
+    return mapper
+
+
+def _submit(stage: str, workers: int, jobs: Sequence[Job]) -> Iterator[str]:
+    count = min(len(jobs), workers * _BATCHES_PER_WORKER)
+    # Neighbours go to different batches, since large shards tend to stand together.
+    batches = [list(jobs[start::count]) for start in range(count)]
+    futures: list[PrefectFuture[list[str]]] = []
+    for number, batch in enumerate(batches, 1):
+        label = stage if count == 1 else f"{stage} · {number} of {count}"
+        futures.append(run_batch.submit(batch, label))
+    for future in futures:
+        yield from future.result()

@@ -1,0 +1,198 @@
+"""Judge any instruction set: a recipe's rules, duplicates inside it, evaluation text in it.
+
+The same rules and the same deduplication that make a release look at a file of somebody else's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from filters.rule import Rule, judge, judge_all
+from pipeline.copies import RANKED_BY
+from pipeline.dedup import FIELDS, field_text, find_copies, sketch_field
+from pipeline.dialogue import as_single_turn
+from pipeline.errors import CurationError
+from pipeline.filter import rules_for
+from pipeline.instructions import read_instructions
+from pipeline.minhash import exact_keys, shingle
+from pipeline.recipe import Dedup, Filter, Recipe
+
+# Words in common from which a row counts as contaminated (GPT-3, arXiv 2005.14165, appendix C).
+CONTAMINATION_WORDS = 13
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdict on an instruction set; `table` has a row per record."""
+
+    path: Path
+    table: pl.DataFrame  # id, prompt, passed, reason, detail, breaks
+    breaks: dict[str, int]  # rows that break each rule, a row may break several
+
+    @property
+    def passed(self) -> int:
+        """Rows that break no rule."""
+        return int(self.table["passed"].sum())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rows that failed, each counted once, under the first rule that it breaks."""
+        failed = self.table.filter(~pl.col("passed"))
+        counts = failed["reason"].value_counts().sort("count", "reason", descending=[True, False])
+        return dict(counts.iter_rows())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract's object."""
+        return {
+            "rows": len(self.table),
+            "passed": self.passed,
+            "reasons": self.reasons,
+            "breaks": self.breaks,
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the table as .parquet, .csv or .jsonl, by the name of `path`."""
+        flat = self.table.with_columns(pl.col("breaks").list.join(" "))
+        writers: dict[str, Callable[[Path], object]] = {
+            ".parquet": self.table.write_parquet,
+            ".csv": flat.write_csv,
+            ".jsonl": self.table.write_ndjson,
+        }
+        if path.suffix not in writers:
+            raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
+        writers[path.suffix](path)
+
+    def render(self) -> str:
+        """Say it for people: the rates, and a few failing rows of each kind."""
+        rows = len(self.table)
+        lines = [
+            f"{self.path}: {self.passed:,} of {rows:,} rows pass ({self.passed / rows:.1%})",
+            "",
+        ]
+        lines.append(f"{'rule':<26}{'breaks it':>10}{'share':>9}{'leaves by it':>14}")
+        for code, count in sorted(self.breaks.items(), key=lambda item: (-item[1], item[0])):
+            left = self.reasons.get(code, 0)
+            lines.append(f"{code:<26}{count:>10,}{count / rows:>9.1%}{left:>14,}")
+        for code in self.reasons:
+            lines += ["", f"{code}:"]
+            for row in self.table.filter(pl.col("reason") == code).head(3).iter_rows(named=True):
+                prompt = " ".join((row["prompt"] or "").split())[:70]
+                lines.append(f"  {row['id']}: {row['detail']}  ({prompt})")
+        return "\n".join(lines)
+
+
+def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:
+    """Judge the rows of a file by the recipe's rules for their source.
+
+    A row whose record names no known source is judged by the rules for Stack Exchange, LIMA's.
+    """
+    rows = read_instructions(path)
+    whole = as_single_turn(rows).with_row_index("__row")
+    marks = [_by_rules(whole, recipe.filter), _duplicates(whole, recipe.dedup)]
+    if against:
+        marks.append(_contaminated(whole, against))
+    found = pl.concat(marks).sort("__row", "order", maintain_order=True)
+    by_row = found.group_by("__row", maintain_order=True).agg(
+        pl.col("reason").first(),
+        pl.col("detail").first(),
+        pl.col("reason").unique(maintain_order=True).alias("breaks"),
+    )
+    table = whole.select("__row", "id", "prompt").join(
+        by_row, on="__row", how="left", maintain_order="left"
+    )
+    table = table.select(
+        "id",
+        "prompt",
+        pl.col("reason").is_null().alias("passed"),
+        "reason",
+        "detail",
+        pl.col("breaks").fill_null([]),
+    )
+    counts = table["breaks"].explode(empty_as_null=False).value_counts()
+    counts = counts.sort("count", "breaks", descending=[True, False])
+    return Audit(path, table, dict(counts.iter_rows()))
+
+
+def _by_rules(rows: pl.DataFrame, rules: Filter) -> pl.DataFrame:
+    source = pl.col("source").str.to_lowercase()
+    named = rows.with_columns(
+        __rules=pl.coalesce(
+            *(
+                pl.when(source.str.starts_with(name)).then(pl.lit(name))
+                for name in Filter.model_fields
+            ),
+            pl.lit("stackexchange"),
+        )
+    )
+    parts = [
+        _verdicts(part, rules_for(getattr(rules, name), released=False))
+        for (name,), part in sorted(named.partition_by("__rules", as_dict=True).items())
+    ]
+    return pl.concat(parts)
+
+
+def _verdicts(rows: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
+    """Return a line per row and broken rule; the one that `judge` names comes first."""
+    first = judge(rows, rules).filter(pl.col("reason").is_not_null())
+    broken = pl.concat([rows.select("__row"), judge_all(rows, rules)], how="horizontal")
+    every = broken.unpivot(index="__row", variable_name="reason").filter(
+        pl.col("value").fill_null(False)
+    )
+    return pl.concat(
+        [
+            first.select("__row", "reason", "detail", pl.lit(0).alias("order")),
+            every.select(
+                "__row", "reason", pl.lit(None, pl.String).alias("detail"), pl.lit(1).alias("order")
+            ),
+        ]
+    )
+
+
+def _duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
+    frame = rows.select("id", "prompt", "response", "history").with_columns(
+        pl.col("history").list.head(0)  # `rows` are single turns already
+    )
+    sketch = frame.select(
+        "id",
+        votes=pl.lit(None, pl.Int64),
+        created_at=pl.lit(None, pl.Datetime("ms")),
+        has_response=pl.col("response").is_not_null(),
+    ).select(RANKED_BY)
+    for name in FIELDS:
+        sketch = sketch.with_columns(sketch_field(field_text(frame, name), name, settings))
+    with TemporaryDirectory(prefix="thousand-") as folder:
+        texts, sketches = Path(folder, "texts.parquet"), Path(folder, "sketches.parquet")
+        frame.write_parquet(texts)
+        sketch.write_parquet(sketches)
+        found = find_copies([texts], [sketches], settings)
+    return (
+        rows.select("__row", "id")
+        .join(found.dropped, on="id")
+        .select("__row", "reason", "detail", pl.lit(2).alias("order"))
+    )
+
+
+def _contaminated(rows: pl.DataFrame, against: Sequence[Path]) -> pl.DataFrame:
+    lines = []
+    prompts = exact_keys(rows["prompt"].to_list())
+    texts = rows.select(pl.concat_str(["prompt", "response"], separator="\n", ignore_nulls=True))
+    grams = shingle(texts.to_series(), CONTAMINATION_WORDS)
+    for path in against:
+        evaluation = read_instructions(path)
+        same = set(exact_keys(evaluation["prompt"].to_list())) - {None}
+        asked = evaluation["prompt"].fill_null("")
+        long = asked.filter(asked.str.count_matches(r"[\p{L}\p{N}_]+") >= CONTAMINATION_WORDS)
+        known = np.unique(shingle(long, CONTAMINATION_WORDS).hashes)
+        for number, row in enumerate(rows["__row"]):
+            if prompts[number] in same:
+                lines.append((row, "contaminated", f"the same prompt as in {path.name}", 3))
+            elif len(known) and np.isin(grams.of(number), known).any():
+                detail = f"{CONTAMINATION_WORDS} words in a row of a prompt in {path.name}"
+                lines.append((row, "contaminated", detail, 3))
+    schema = {"__row": pl.UInt32, "reason": pl.String, "detail": pl.String, "order": pl.Int32}
+    return pl.DataFrame(lines, schema=schema, orient="row")
