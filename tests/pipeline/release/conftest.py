@@ -1,3 +1,4 @@
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -47,7 +48,15 @@ def candidate(number, **changes):
 
 ROWS = [
     candidate(1),
-    candidate(2, title=HOSTILE, author="Eve] | @all <b>", licence="CC BY-SA 3.0"),
+    candidate(
+        2,
+        title=HOSTILE,
+        author="Eve] | @all <b>",
+        prompt_author="_Asker_",
+        prompt_url="https://cooking.stackexchange.com/q/20",
+        prompt_author_url="https://cooking.stackexchange.com/users/20",
+        licence="CC BY-SA 3.0",
+    ),
     candidate(3),  # filter: too_short
     candidate(4),  # dedup: duplicate_near
     candidate(5),  # select: not_selected
@@ -91,6 +100,7 @@ PICKED = {
 def make_run(root, rows=ROWS, drops=DROPS, picked=PICKED, left_out=3):
     """Write a run of `rows` whose books add up; returns its folder."""
     run = Path(root) / "runs" / "tiny"
+    shutil.rmtree(run, ignore_errors=True)
     alive = list(rows)
     for stage in STAGES:
         folder = run / stage
