@@ -6,25 +6,23 @@ on the id; nothing is loaded whole.
 """
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from pipeline.chapters import Row, find, tell, why
 from pipeline.errors import StageError
 from pipeline.manifest import Manifest, read_manifest
-from pipeline.record import REASONS
 from pipeline.release import folder
 from pipeline.release.build import SIDE_PRODUCTS
 from pipeline.release.escape import one_line
 from pipeline.release.rows import SPLITS
 from pipeline.stage import DROPPED_FOLDER
 
-Row = dict[str, Any]
-
-_SHOWN = 5  # copies, near misses and suggestions
+_SHOWN = 5  # suggestions
 _NEAR = 20_000  # ids among which a misspelt one is looked for
 
 
@@ -78,16 +76,15 @@ def explain(run: Path, row: str, stages: Sequence[str]) -> Story:
         manifest = read_manifest(run / stage)
         if manifest is None:
             break
-        here = _find(_kept(run / stage, manifest), row)
+        here = find(_kept(run / stage, manifest), row)
         if here:
-            tell = _TELL.get(stage, _passed)
             verdict = "picked" if stage == "select" else "passed"
             chapters.append(Chapter(stage, verdict, tell(run / stage, manifest, before, here)))
             before = here
             continue
-        line = _find(sorted((run / stage / DROPPED_FOLDER).glob("*.parquet")), row)
+        line = find(sorted((run / stage / DROPPED_FOLDER).glob("*.parquet")), row)
         if line:
-            chapters.append(Chapter(stage, "left", _why(run / stage, line, before)))
+            chapters.append(Chapter(stage, "left", why(run / stage, line, before)))
         elif chapters:
             lost = "neither its rows nor its books name it; delete its folder and run again"
             chapters.append(Chapter(stage, "lost", [lost]))
@@ -103,135 +100,6 @@ def _kept(stage: Path, manifest: Manifest) -> list[Path]:
     return [stage / entry.path for entry in manifest.files if "/" not in entry.path]
 
 
-def _find(files: Sequence[Path], row: str) -> Row | None:
-    """Return the row with its file's name as `_file`, from files of one schema."""
-    if not files:
-        return None
-    scan = pl.scan_parquet(list(files), include_file_paths="_file")
-    found = scan.filter(pl.col("id") == row).head(1).collect(engine="streaming")
-    return found.row(0, named=True) if len(found) else None
-
-
-def _passed(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    return []
-
-
-def _ingested(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    votes = "" if here["votes"] is None else f", {here['votes']} votes"
-    accepted = ", accepted by the asker" if here["accepted"] else ""
-    day = f", {here['created_at']:%Y-%m-%d}" if here["created_at"] else ""
-    lines = [
-        f"found in {_origin(Path(here['_file']).stem, manifest)}",
-        f'"{_short(here["title"] or "")}"' if here["title"] else "without a title",
-        f"{here['url'] or 'no url'}, by {_short(here['author'] or 'nobody named')}{day}",
-        f"{here['licence'] or 'no licence'}{votes}{accepted}; group {here['group']}, "
-        f"domain {here['domain']}",
-    ]
-    return [one_line(line) for line in lines]
-
-
-def _origin(file: str, manifest: Manifest) -> str:
-    """Name the dump files of the shard that wrote a file; files start with their shard's name."""
-    shards = [name for name in manifest.facts if file.startswith(name)]
-    if not shards:
-        return file
-    inputs = manifest.facts[max(shards, key=len)].get("inputs", [])
-    names = [str(entry["file"]) for entry in inputs]
-    more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more if names else file
-
-
-def _cleaned(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    prompt, title = here["prompt"] or "", here["title"] or ""
-    part = "the title" if prompt == title else "the body"
-    if title and prompt != title and prompt.startswith(title):
-        part = "title and body"
-    if here["history"]:
-        part = f"the last of {len(here['history']) // 2 + 1} turns"
-    raw, made = before.get("response"), here["response"]
-    lines = [f'prompt from {part}, {len(prompt):,} characters: "{_short(prompt)}"']
-    if made is None:
-        return [*lines, "no response: a prompt only"]
-    was = f"{len(raw):,} characters of markup became " if raw is not None else ""
-    return [*lines, f"response: {was}{len(made):,} of Markdown"]
-
-
-def _compared(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    return _copies(stage, here["id"]) or ["no copies"]
-
-
-def _clustered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    words = here.get("cluster_words") or []
-    named = words if isinstance(words, str) else ", ".join(words)
-    near = here.get("cluster_similarity")
-    like = "" if near is None else f", cosine to its centre {near:.2f}"
-    return [f"topic {here.get('cluster')}: {named}{like}"]
-
-
-def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    parts = here.get("quality_parts") or {}
-    named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
-    absent = [name for name, value in parts.items() if value is None]
-    lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
-    return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
-
-
-def _selected(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
-    rank = "" if here.get("rank") is None else f", rank {here['rank']}"
-    return [f"for {here['split']}{rank} in {here['group']}"]
-
-
-_TELL: dict[str, Callable[[Path, Manifest, Row, Row], list[str]]] = {
-    "ingest": _ingested,
-    "clean": _cleaned,
-    "dedup": _compared,
-    "semantic": _compared,
-    "cluster": _clustered,
-    "score": _scored,
-    "select": _selected,
-}
-
-
-def _why(stage: Path, line: Row, before: Row) -> list[str]:
-    reason = line["reason"]
-    lines = [f"{reason}: {REASONS.get(reason, 'a reason without a description')}"]
-    if line["detail"]:
-        lines.append(one_line(line["detail"]))
-    lines += _copies(stage, line["id"]) if reason.startswith("duplicate") else []
-    if stage.name == "filter" and before.get("response"):
-        lines.append(f'response: "{_short(before["response"])}"')
-    return lines
-
-
-def _copies(stage: Path, row: str) -> list[str]:
-    """List the copies of a row, and the pairs with their measured similarity."""
-    lines = []
-    clusters = sorted((stage / "tables").glob("*clusters.parquet"))
-    if clusters:
-        scan = pl.scan_parquet(clusters)
-        number = scan.filter(pl.col("id") == row).select("cluster")
-        members = scan.join(number, on="cluster", how="semi").sort("id").collect()
-        others = members.filter(pl.col("id") != row)
-        for name, alike in others.select("id", "similarity_to_kept").head(_SHOWN).iter_rows():
-            how = "" if alike is None else f", {alike:.2f} like the kept one"
-            lines.append(f"in one group with {one_line(name)}{how}")
-        if len(others) > _SHOWN:
-            lines.append(f"and with {len(others) - _SHOWN} more")
-    pairs = sorted((stage / "tables").glob("*pairs.parquet"))
-    if pairs:
-        of_row = (pl.col("a") == row) | (pl.col("b") == row)
-        found = pl.scan_parquet(pairs).filter(of_row).collect()
-        other = pl.when(pl.col("a") == row).then("b").otherwise("a").alias("other")
-        best = found.with_columns(other).sort(["jaccard", "other"], descending=[True, False])
-        for pair in best.head(_SHOWN).iter_rows(named=True):
-            miss = " (below the threshold)" if pair.get("duplicate") is False else ""
-            lines.append(
-                f"{pair['field']} like that of {one_line(pair['other'])}: "
-                f"Jaccard {pair['jaccard']:.2f}{miss}"
-            )
-    return lines
-
-
 def _releases(run: Path, row: str) -> list[str]:
     """Name the releases of the workspace that hold the row, the newest of a name last."""
     found = []
@@ -240,7 +108,7 @@ def _releases(run: Path, row: str) -> list[str]:
         for version, _ in folder.versions(home) if home.is_dir() else []:
             for split in SPLITS:
                 path = home / version / folder.data_file(split)
-                if path.is_file() and _find([path], row):
+                if path.is_file() and find([path], row):
                     found.append(f"{home.name} {version}, {split}")
     return found
 
@@ -272,12 +140,3 @@ def _like(ids: pl.LazyFrame, row: str) -> list[str]:
         return close
     some = ids.head(_NEAR).collect(engine="streaming")
     return difflib.get_close_matches(row, some["id"].to_list(), _SHOWN, 0.75)
-
-
-def _short(text: str, limit: int = 100) -> str:
-    line = one_line(text)
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def _number(value: object) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

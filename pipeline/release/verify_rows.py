@@ -138,8 +138,8 @@ def _decided_twice(path: Path, hashes: list[pl.Series]) -> Iterator[str]:
     """Name ids that stand more than once; a digest of each is held, the ids are read again."""
     if not hashes:
         return
-    everything = pl.concat(hashes)
-    doubled = everything.filter(everything.is_duplicated()).unique()
+    everything = pl.concat(hashes).sort()
+    doubled = everything.filter((everything == everything.shift()).fill_null(False)).unique()
     if not len(doubled):
         return
     counts: Counter[str] = Counter()

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import ReleaseError
 from pipeline.manifest import digest_file
-from pipeline.release import folder
+from pipeline.record import DROPPED
+from pipeline.release import decisions, folder
 from pipeline.release.build import build
 
 from .conftest import PICKED, ROWS, STAGES, candidate, make_run
@@ -150,3 +151,20 @@ def test_books_that_do_not_add_up_are_refused(run, tiny, tmp_path):
     with pytest.raises(ReleaseError, match="books of filter list 0 rows, its manifest says 1"):
         build(run, tiny, tmp_path / "releases", stages=STAGES)
     assert list((tmp_path / "releases" / "tiny").iterdir()) == []
+
+
+def test_row_groups_do_not_show_how_the_books_were_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(decisions, "_BLOCK", 4)
+    lines = [(f"a:{n}", "filter", "too_short", "short") for n in range(11)]
+    kept = pl.DataFrame(schema={"id": pl.String, "split": pl.String, "rank": pl.Int64})
+    found = []
+    for name, borders in {"one": [11], "many": [1, 2, 8, 11]}.items():
+        books = tmp_path / name / "filter" / "dropped"
+        books.mkdir(parents=True)
+        for start, end in zip([0, *borders], borders, strict=False):
+            part = pl.DataFrame(lines[start:end], DROPPED, orient="row")
+            part.write_parquet(books / f"{start:02d}.parquet")
+        decisions.write(tmp_path / name, ["filter"], kept, tmp_path / f"{name}.parquet")
+        found.append(digest_file(tmp_path / f"{name}.parquet"))
+    assert found[0] == found[1]
+    assert pl.read_parquet(tmp_path / "one.parquet")["id"].to_list() == [x[0] for x in lines]

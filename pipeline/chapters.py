@@ -1,0 +1,164 @@
+"""The chapters of a row's life: what each stage's files say of one row, in words.
+
+In: a stage's folder and manifest, the row as it came and as it left. Out: lines of plain text.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.manifest import Manifest
+from pipeline.record import REASONS
+from pipeline.release.escape import one_line
+
+Row = dict[str, Any]
+
+_SHOWN = 5  # copies and near misses
+
+
+def find(files: Sequence[Path], row: str) -> Row | None:
+    """Return the row with its file's name as `_file`, from files of one schema."""
+    if not files:
+        return None
+    scan = pl.scan_parquet(list(files), include_file_paths="_file")
+    found = scan.filter(pl.col("id") == row).head(1).collect(engine="streaming")
+    return found.row(0, named=True) if len(found) else None
+
+
+def tell(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    """Say what a stage made of a row that it passed."""
+    return _TELL.get(manifest.stage, _passed)(stage, manifest, before, here)
+
+
+def why(stage: Path, line: Row, before: Row) -> list[str]:
+    """Say why a row left; `line` is that of the books."""
+    reason = line["reason"]
+    lines = [f"{reason}: {REASONS.get(reason, 'a reason without a description')}"]
+    if line["detail"]:
+        lines.append(one_line(line["detail"]))
+    lines += _copies(stage, line["id"]) if reason.startswith("duplicate") else []
+    if stage.name == "filter" and before.get("response"):
+        lines.append(f'response: "{_short(before["response"])}"')
+    return lines
+
+
+def _passed(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    return []
+
+
+def _ingested(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    votes = "" if here["votes"] is None else f", {here['votes']} votes"
+    accepted = ", accepted by the asker" if here["accepted"] else ""
+    day = f", {here['created_at']:%Y-%m-%d}" if here["created_at"] else ""
+    lines = [
+        f"found in {_origin(Path(here['_file']).stem, manifest)}",
+        f'"{_short(here["title"] or "")}"' if here["title"] else "without a title",
+        f"{here['url'] or 'no url'}, by {_short(here['author'] or 'nobody named')}{day}",
+        f"{here['licence'] or 'no licence'}{votes}{accepted}; group {here['group']}, "
+        f"domain {here['domain']}",
+    ]
+    return [one_line(line) for line in lines]
+
+
+def _origin(file: str, manifest: Manifest) -> str:
+    """Name the dump files of the shard that wrote a file; files start with their shard's name."""
+    shards = [name for name in manifest.facts if file.startswith(name)]
+    if not shards:
+        return file
+    inputs = manifest.facts[max(shards, key=len)].get("inputs", [])
+    names = [str(entry["file"]) for entry in inputs]
+    more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more if names else file
+
+
+def _cleaned(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    prompt, title = here["prompt"] or "", here["title"] or ""
+    part = "the title" if prompt == title else "the body"
+    if title and prompt != title and prompt.startswith(title):
+        part = "title and body"
+    if here["history"]:
+        part = f"the last of {len(here['history']) // 2 + 1} turns"
+    raw, made = before.get("response"), here["response"]
+    lines = [f'prompt from {part}, {len(prompt):,} characters: "{_short(prompt)}"']
+    if made is None:
+        return [*lines, "no response: a prompt only"]
+    was = f"{len(raw):,} characters of markup became " if raw is not None else ""
+    return [*lines, f"response: {was}{len(made):,} of Markdown"]
+
+
+def _compared(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    return _copies(stage, here["id"]) or ["no copies"]
+
+
+def _clustered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    words = here.get("cluster_words") or []
+    named = words if isinstance(words, str) else ", ".join(words)
+    near = here.get("cluster_similarity")
+    like = "" if near is None else f", cosine to its centre {near:.2f}"
+    return [f"topic {here.get('cluster')}: {named}{like}"]
+
+
+def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    if here.get("quality") is None:
+        return ["not judged: there is no response"]
+    parts = here.get("quality_parts") or {}
+    named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
+    absent = [name for name, value in parts.items() if value is None]
+    lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
+    return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
+
+
+def _selected(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    rank = "" if here.get("rank") is None else f", rank {here['rank']}"
+    return [f"for {here['split']}{rank} in {here['group']}"]
+
+
+_TELL: dict[str, Callable[[Path, Manifest, Row, Row], list[str]]] = {
+    "ingest": _ingested,
+    "clean": _cleaned,
+    "dedup": _compared,
+    "semantic": _compared,
+    "cluster": _clustered,
+    "score": _scored,
+    "select": _selected,
+}
+
+
+def _copies(stage: Path, row: str) -> list[str]:
+    """List the copies of a row, and the pairs with their measured similarity."""
+    lines = []
+    clusters = sorted((stage / "tables").glob("*clusters.parquet"))
+    if clusters:
+        scan = pl.scan_parquet(clusters)
+        number = scan.filter(pl.col("id") == row).select("cluster")
+        members = scan.join(number, on="cluster", how="semi").sort("id").collect()
+        others = members.filter(pl.col("id") != row)
+        for name, alike in others.select("id", "similarity_to_kept").head(_SHOWN).iter_rows():
+            how = "" if alike is None else f", {alike:.2f} like the kept one"
+            lines.append(f"in one group with {one_line(name)}{how}")
+        if len(others) > _SHOWN:
+            lines.append(f"and with {len(others) - _SHOWN} more")
+    pairs = sorted((stage / "tables").glob("*pairs.parquet"))
+    if pairs:
+        of_row = (pl.col("a") == row) | (pl.col("b") == row)
+        found = pl.scan_parquet(pairs).filter(of_row).collect()
+        other = pl.when(pl.col("a") == row).then("b").otherwise("a").alias("other")
+        best = found.with_columns(other).sort(["jaccard", "other"], descending=[True, False])
+        for pair in best.head(_SHOWN).iter_rows(named=True):
+            miss = " (below the threshold)" if pair.get("duplicate") is False else ""
+            lines.append(
+                f"{pair['field']} like that of {one_line(pair['other'])}: "
+                f"Jaccard {pair['jaccard']:.2f}{miss}"
+            )
+    return lines
+
+
+def _short(text: str, limit: int = 100) -> str:
+    line = one_line(text)
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _number(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
