@@ -1,7 +1,8 @@
 """Keep the rows that could still be picked, so that only a bounded number needs embedding.
 
 Input: candidates. Output: the best rows of each group by votes, spread over its domains, in files
-of at most ROWS_PER_FILE rows whose borders follow the sorted ids. The rest leaves as over_quota.
+of at most ROWS_PER_FILE rows whose borders follow the sorted ids, with `domain_rows`: how many rows
+their domain had before the cut, for the temperature of `select`. The rest leaves as over_quota.
 """
 
 import math
@@ -13,7 +14,7 @@ import polars as pl
 
 from pipeline import quotas
 from pipeline.recipe import Part, Recipe
-from pipeline.record import CANDIDATE, dropped_frame
+from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 from pipeline.tables import best_first, ordered, read_columns, write
 
@@ -72,7 +73,7 @@ class PoolStage:
         kind = pl.when(only_prompt()).then(pl.lit(PROMPTS)).otherwise(pl.lit(ANSWERS)).alias("kind")
         rows = read_columns(shard.files, [*columns, kind], stage=self.name)
         ranked, facts = rank(rows, self.settings)
-        kept = ranked.filter(pl.col("place") <= pl.col("part")).select("id")
+        kept = ranked.filter(pl.col("place") <= pl.col("part")).select("id", "domain_rows")
         dropped = ranked.filter(pl.col("place") > pl.col("part"))
         self._write_kept(shard, kept, out)
         if len(dropped):
@@ -85,10 +86,10 @@ class PoolStage:
 
     def _write_kept(self, shard: Shard, kept: pl.DataFrame, out: Path) -> None:
         frames = [
-            pl.scan_parquet(file.path).join(kept.lazy(), on="id", how="semi").collect()
+            pl.scan_parquet(file.path).join(kept.lazy(), on="id").collect()
             for file in ordered(shard.files)
         ]
-        frame = pl.concat(frames).sort("id") if frames else pl.DataFrame(schema=CANDIDATE)
+        frame = pl.concat(frames).sort("id")
         for index in range(max(1, math.ceil(len(frame) / ROWS_PER_FILE))):
             part = frame.slice(index * ROWS_PER_FILE, ROWS_PER_FILE)
             write(part, out / f"{shard.name}-{index:05d}.parquet")
@@ -124,7 +125,7 @@ def rank(rows: pl.DataFrame, settings: PoolSettings) -> tuple[pl.DataFrame, dict
     schema = {"kind": pl.String, "group": pl.String, "domain": pl.String}
     table = pl.DataFrame(parts, schema={**schema, "part": pl.Int64, "held": pl.Int64}, orient="row")
     place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(domain).alias("place")
-    ranked = best_first(rows).with_columns(place)
+    ranked = best_first(rows).with_columns(place, domain_rows=pl.len().cast(pl.Int64).over(domain))
     return ranked.join(table, on=domain, how="left"), facts
 
 

@@ -1,4 +1,4 @@
-"""Structure: can a reader find their way through the response?
+"""Structure: whether a reader finds their way through the response.
 
 The mean of four marks in [0, 1]: no paragraph is a wall of text; there are several paragraphs;
 lists, headings or bold openings guide the eye; code, where there is any, comes with prose.
@@ -12,7 +12,7 @@ ENOUGH_MARKERS = 3
 CODE_SHARE = (0.6, 0.95)  # code up to this share of the text is explained; from there it is bare
 
 _FENCE = r"(?s)```.*?(?:```|\z)"
-_MARKER = r"(?m)^\s{0,8}(?:[-*+]\s|\d{1,3}[.)]\s|#{1,6}\s|\*\*[^*\n]+\*\*)"
+_MARKER = r"[ \t]{0,8}(?:[-*+]\s|\d{1,3}[.)]\s|#{1,6}\s|\*\*[^*\n]+\*\*)"
 
 
 def measure(frame: pl.DataFrame) -> pl.Series:
@@ -20,21 +20,17 @@ def measure(frame: pl.DataFrame) -> pl.Series:
     text = pl.col("response")
     prose = text.str.replace_all(_FENCE, "")
     chars = text.str.len_chars().cast(pl.Float64)
+    lines = prose.str.replace_all(rf"\n({_MARKER})", "\n\n$1")  # each item of a list by itself
     blocks = (
-        prose.str.split("\n\n")
+        lines.str.split("\n\n")
         .list.eval(pl.element().str.strip_chars().str.len_chars())
         .list.eval(pl.element().filter(pl.element() > 0))
     )
     code = (chars - prose.str.len_chars()) / pl.max_horizontal(chars, pl.lit(1.0))
-    longest = blocks.list.max().fill_null(0)
-    has_lines = prose.str.contains(_MARKER)
-    wall = pl.when(has_lines & (prose.str.count_matches(_MARKER) * 300 > longest)).then(
-        pl.lit(1.0)  # a long list is no wall
-    )
     marks = [
-        wall.otherwise(_falling(longest, *WALL_CHARS)),
+        _falling(blocks.list.max().fill_null(0), *WALL_CHARS),
         (blocks.list.len() / ENOUGH_BLOCKS).clip(0, 1),
-        (prose.str.count_matches(_MARKER) / ENOUGH_MARKERS).clip(0, 1),
+        (prose.str.count_matches(rf"(?m)^{_MARKER}") / ENOUGH_MARKERS).clip(0, 1),
         _falling(code, *CODE_SHARE),
     ]
     mean = (marks[0] + marks[1] + marks[2] + marks[3]) / len(marks)
