@@ -53,10 +53,12 @@ class SemanticStage:
     version: int = 1
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "SemanticStage | None":
-        """Make the stage of a recipe; None where `cluster.semantic_threshold` is null."""
+    def of(cls, recipe: Recipe) -> "SemanticStage":
+        """Make the stage of a recipe; a run leaves it out where the threshold is null."""
         threshold = recipe.cluster.semantic_threshold
-        return None if threshold is None else cls(SemanticSettings(threshold=threshold))
+        return cls(
+            SemanticSettings() if threshold is None else SemanticSettings(threshold=threshold)
+        )
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard: a cluster's rows are in all files."""

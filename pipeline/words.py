@@ -33,6 +33,8 @@ _STOP_WORDS = """
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
+SHARE = 0.15  # a word that names a cluster stands in at least this share of its rows
+
 _CODE = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$|https?://\S+"
 _WORD = r"\p{L}[\p{L}\p{M}]{2,29}"
 
@@ -64,7 +66,9 @@ def name_clusters(counts: pl.DataFrame, sizes: dict[int, int], words: int) -> di
     weight = pl.col("rows") / size * (1 + per_cluster / everywhere).log()
     ranked = (
         counts.with_columns(size=size, weight=weight.round(9))
-        .filter((pl.col("rows") > 1) | (pl.col("size") < 3))
+        .filter(
+            (pl.col("rows") >= SHARE * pl.col("size")) & (pl.col("rows") > 1) | (pl.col("size") < 3)
+        )
         .sort(["cluster", "weight", "word"], descending=[False, True, False])
         .group_by("cluster", maintain_order=True)
         .head(8 * words)
