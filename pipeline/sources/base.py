@@ -6,11 +6,15 @@ A source is a module with two functions:
     read(found, settings, tally, scratch) -> frames   RAW frames (record.RAW), in bounded memory
 
 `find` looks at names only and opens nothing. `read` never stops at a bad record: it tells the
-tally. What does not fit in memory may wait in the folder `scratch`, which is removed afterwards. It raises SourceError when a file as a whole is not what its name says.
+tally. What does not fit in memory may wait in the folder `scratch`, which is removed afterwards.
+It raises SourceError when a file as a whole is not what its name says; a source of many files
+reads each in `forgiving`, so that a recipe can skip the file instead of the source.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +23,8 @@ import polars as pl
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
+
+logger = logging.getLogger(__name__)
 
 # Fewer rows than this cannot tell a broken file from a single broken row.
 _MIN_ROWS_FOR_SHARE = 100
@@ -92,6 +98,17 @@ def found(source: str, name: str, files: list[Path], dumps: Path) -> Found:
     """Make a Found; control characters in file names are shown escaped."""
     labels = tuple(printable(path.relative_to(dumps).as_posix()) for path in files)
     return Found(source, safe_name(f"{source}-{name}"), tuple(files), labels)
+
+
+@contextmanager
+def forgiving(settings: Ingest) -> Iterator[None]:
+    """Log and skip a file that cannot be read, where the recipe says so."""
+    try:
+        yield
+    except SourceError as error:
+        if settings.on_bad_file == "fail":
+            raise
+        logger.warning("skipped: %s", error)
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,7 @@ import polars as pl
 
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
-from pipeline.sources.base import Found, Tally, found
+from pipeline.sources.base import Found, Tally, forgiving, found
 from pipeline.sources.opening import bare_name
 from pipeline.sources.reddit.posts import (
     Comment,
@@ -56,17 +56,20 @@ def find(dumps: Path, settings: Ingest) -> list[Found]:
     return [found("reddit", "threads", files, dumps)] if files else []
 
 
-def read(found: Found, settings: Ingest, tally: Tally) -> Iterator[pl.DataFrame]:
+def read(found: Found, settings: Ingest, tally: Tally, scratch: Path) -> Iterator[pl.DataFrame]:
     """Join replies to submissions. Kept in memory: a thread's best reply, and ids of threads."""
     reader = _Reader(found, settings, tally)
-    kinds = {path: holds_comments(path, found.label(path), settings) for path in found.files}
+    submissions = []
     for path in found.files:
-        if kinds[path]:
-            reader.read_comments(path)
+        with forgiving(settings):
+            if holds_comments(path, found.label(path), settings):
+                reader.read_comments(path)
+            else:
+                submissions.append(path)
     reader.rank_votes()
     batch: list[dict[str, Any]] = []
-    for path in found.files:
-        if not kinds[path]:
+    for path in submissions:
+        with forgiving(settings):
             for row in reader.read_submissions(path):
                 batch.append(row)
                 if len(batch) == _BATCH:
@@ -227,6 +230,9 @@ def _thread(post: Submission, title: str, reply: Comment, rank: float) -> dict[s
         "created_at": reply.created_at,
         "votes": reply.votes,
         "votes_rank": rank,
+        "prompt_url": _SITE + page,
+        "prompt_author": post.author or "anonymous",
+        "prompt_author_url": _profile(post.author),
     }
 
 
@@ -242,6 +248,10 @@ def _prompt(post: Submission, title: str) -> dict[str, Any]:
     }
 
 
+def _profile(author: str) -> str | None:
+    return f"{_SITE}/user/{author}" if author else None
+
+
 def _common(post: Submission, title: str, author: str) -> dict[str, Any]:
     return {
         "source": "reddit",
@@ -250,7 +260,7 @@ def _common(post: Submission, title: str, author: str) -> dict[str, Any]:
         "title": plain_title(title),
         "markup": "reddit",
         "author": author or "anonymous",
-        "author_url": f"{_SITE}/user/{author}" if author else None,
+        "author_url": _profile(author),
         "licence": LICENCE,
         "origin": "human",
         "adult": post.adult,

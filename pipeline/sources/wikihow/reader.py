@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
-from pipeline.sources.base import Found, Tally, found
+from pipeline.sources.base import Found, Tally, forgiving, found
 from pipeline.sources.opening import bare_name
 from pipeline.sources.wikihow.article import Article, render
 from pipeline.sources.wikihow.html import read_page
@@ -45,22 +45,23 @@ def find(dumps: Path, settings: Ingest) -> list[Found]:
     return [found("wikihow", "articles", files, dumps)] if files else []
 
 
-def read(found: Found, settings: Ingest, tally: Tally) -> Iterator[pl.DataFrame]:
+def read(found: Found, settings: Ingest, tally: Tally, scratch: Path) -> Iterator[pl.DataFrame]:
     """Read articles in the order of the files; what is kept in memory are their slugs."""
     slugs: Counter[str] = Counter()
     batch: list[dict[str, Any]] = []
     for path in found.files:
-        label = found.label(path)
-        for _line, article in _READERS[_layout(path)](path, label, settings, tally):
-            if article is None or article.steps() < settings.wikihow.min_steps:
-                tally.leave_out(label, "no_answer")
-                continue
-            batch.append(_row(article, slugs, settings))
-            if len(batch) == _BATCH:
-                yield raw_frame(batch)
-                batch = []
-        tally.check(label)
-        logger.info("source=wikihow file=%s rows=%d", label, tally.rows[label])
+        with forgiving(settings):
+            label = found.label(path)
+            for _line, article in _READERS[_layout(path)](path, label, settings, tally):
+                if article is None or article.steps() < settings.wikihow.min_steps:
+                    tally.leave_out(label, "no_answer")
+                    continue
+                batch.append(_row(article, slugs, settings))
+                if len(batch) == _BATCH:
+                    yield raw_frame(batch)
+                    batch = []
+            tally.check(label)
+            logger.info("source=wikihow file=%s rows=%d", label, tally.rows[label])
     if batch:
         yield raw_frame(batch)
 
