@@ -148,8 +148,9 @@ def _copies(stage: Path, row: str) -> list[str]:
         best = found.with_columns(other).sort(["jaccard", "other"], descending=[True, False])
         for pair in best.head(_SHOWN).iter_rows(named=True):
             miss = " (below the threshold)" if pair.get("duplicate") is False else ""
+            what = "prompt and response" if pair["field"] == "both" else pair["field"]
             lines.append(
-                f"{pair['field']} like that of {one_line(pair['other'])}: "
+                f"{what} like that of {one_line(pair['other'])}: "
                 f"Jaccard {pair['jaccard']:.2f}{miss}"
             )
     return lines

@@ -183,6 +183,7 @@ def _describe(
         "rows": counts,
         "groups": _groups(recipe, rows),
         "shortfall": said.get("shortfall") or [],
+        "missing": said.get("missing") or {},
         "refilled": said.get("refilled") or {},
         "certificate": said.get("certificate") or {},
         "funnel": [

@@ -117,15 +117,12 @@ def _gap(item: Mapping[str, Any]) -> str:
 
 
 def _shortfall(item: Mapping[str, Any]) -> str:
-    missing = item.get("missing")
-    where = f" ({item['split']})" if item.get("split") else ""
-    text = f"{markdown(str(item.get('group')))}{where}: {item.get('got')} of {item.get('wanted')}"
-    reasons = item.get("reasons") or item.get("because") or {}
-    if isinstance(reasons, Mapping) and reasons:
-        ordered = sorted(reasons.items(), key=lambda pair: (-int(pair[1]), pair[0]))[:4]
-        named = ", ".join(f"{markdown(str(name))} {int(count):,}" for name, count in ordered)
-        return f"{text}; most rows of this group left for: {named}"
-    return f"{text}, {missing} missing" if missing is not None else text
+    text = (
+        f"{markdown(item['group'])} in {item['split']}: {item['got']:,} of {item['wanted']:,}, "
+        f"{item['missing']:,} missing"
+    )
+    because = ", ".join(f"{reason} ({count:,})" for reason, count in item.get("because") or [])
+    return f"{text}; most rows of its source left as {because}" if because else text
 
 
 def _licences(licences: Summary, total: int) -> str:
@@ -167,14 +164,21 @@ def _picking(manifest: Mapping[str, Any]) -> str:
         f"## How rows were picked\n\nMethod `{select['method']}`, seed {select['seed']}, within "
         f"the quotas above; groups that fell short: `{select['on_shortfall']}`."
     )
-    if manifest["refilled"]:
-        filled = ", ".join(f"{markdown(k)} {v}" for k, v in sorted(manifest["refilled"].items()))
-        text += f" Rows taken from other groups to fill the gap: {filled}."
+    filled = [
+        f"{markdown(group)} {count:,} ({split})"
+        for split, groups in manifest["refilled"].items()
+        for group, count in sorted(groups.items())
+    ]
+    if filled:
+        text += f" Rows taken beyond their quota to fill the gap: {', '.join(filled)}."
     lines = _certificate(manifest["certificate"])
     if lines:
         text += (
             "\n\nThe picked set beside sets of the same size that other methods pick from the same "
-            "pool:\n\n" + table(lines[0], lines[1:], right=range(1, len(lines[0])))
+            "pool. Distances are 1 - cosine: the coverage radius is the largest distance of a pool "
+            "row to its nearest picked row (smaller covers more), the nearest neighbour is that "
+            "among picked rows (larger is more varied).\n\n"
+            + table(lines[0], lines[1:], right=range(1, len(lines[0])))
         )
     return text
 

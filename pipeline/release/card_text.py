@@ -91,6 +91,7 @@ def intro(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
     counts = manifest["rows"]
     splits = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     train = rows.filter(pl.col("split") == "train")
+    domains = rows.select("group", "domain").n_unique()
     described = manifest["recipe"].get("description") or ""
     text = f"# {markdown(manifest['name'])} {markdown(manifest['version'])}\n\n"
     if described:
@@ -99,7 +100,7 @@ def intro(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
         f"A small instruction-tuning set in the manner of LIMA, picked from "
         f"{_count(manifest['funnel'][0]['rows_in'], 'record')} in "
         f"{_count(len(manifest['inputs']), 'file')}. It holds "
-        f"{_count(len(rows), 'row')} ({splits}) from {_count(rows['domain'].n_unique(), 'domain')}."
+        f"{_count(len(rows), 'row')} ({splits}) from {_count(domains, 'domain')}."
     )
     if len(train):
         lengths = sorted(train["response"].str.len_chars().to_list())

@@ -158,18 +158,27 @@ def _funnel(manifest: dict[str, Any]) -> Iterator[str]:
 def _promises(content: Content) -> Iterator[str]:
     """Hold the rows against the quotas: a group off its quota must be explained."""
     manifest = content.manifest
-    missing = {item["group"] for item in manifest["shortfall"]}
+    short = {(item["split"], item["group"]) for item in manifest["shortfall"]}
     for line in manifest["groups"]:
-        name = f"{line['group']} in {line['split']}"
-        frame = content.frames.get(line["split"])
-        if frame is not None:
-            got = int((frame["group"] == line["group"]).sum())
-            if got != line["got"]:
-                yield f"{folder.data_file(line['split'])}: {got} rows of {line['group']}, the manifest says {line['got']}."
-        if line["got"] < line["wanted"] and line["group"] not in missing:
-            yield f"{NAME}: {name} has {line['got']} of {line['wanted']} rows and no shortfall says so."
-        if line["got"] > line["wanted"] and line["group"] not in manifest["refilled"]:
-            yield f"{NAME}: {name} has {line['got']} rows, more than its quota of {line['wanted']}."
+        split, group, got, wanted = (line[key] for key in ("split", "group", "got", "wanted"))
+        frame = content.frames.get(split)
+        counted = got if frame is None else int((frame["group"] == group).sum())
+        if counted != got:
+            yield (
+                f"{folder.data_file(split)}: {counted} rows of {group}, the manifest says {got}."
+            )
+        if got < wanted and (split, group) not in short:
+            yield f"{NAME}: {group} in {split} has {got} of {wanted} rows and no shortfall says so."
+        if got > wanted + manifest["refilled"].get(split, {}).get(group, 0):
+            yield f"{NAME}: {group} in {split} has {got} rows, more than its quota of {wanted}."
+    for split, total in manifest["rows"].items():
+        promised = sum(line["wanted"] for line in manifest["groups"] if line["split"] == split)
+        missing = manifest["missing"].get(split, 0)
+        if total != promised - missing:
+            yield (
+                f"{NAME}: {split} has {total} rows; {promised} are promised and {missing} are said "
+                f"to be missing."
+            )
 
 
 def _card(content: Content) -> Iterator[str]:

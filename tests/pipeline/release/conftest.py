@@ -97,7 +97,7 @@ PICKED = {
 }
 
 
-def make_run(root, rows=ROWS, drops=DROPS, picked=PICKED, left_out=3):
+def make_run(root, rows=ROWS, drops=DROPS, picked=PICKED, left_out=3, said=None):
     """Write a run of `rows` whose books add up; returns its folder."""
     run = Path(root) / "runs" / "tiny"
     shutil.rmtree(run, ignore_errors=True)
@@ -132,7 +132,7 @@ def make_run(root, rows=ROWS, drops=DROPS, picked=PICKED, left_out=3):
         if stage == "dedup":
             tables(folder)
         if stage == "select":
-            facts["all"] = select_facts()
+            facts["all"] = select_facts() | (said or {})
         files = [describe(path, folder) for path in sorted(folder.rglob("*.parquet"))]
         write_manifest(folder, Manifest(stage, "key", files, came, len(alive), dropped, facts, 0.1))
     return run

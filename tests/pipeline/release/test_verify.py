@@ -3,12 +3,13 @@ import json
 import polars as pl
 import pytest
 
+from pipeline import recipe as recipes
 from pipeline.manifest import describe
 from pipeline.release import folder
 from pipeline.release.build import build
 from pipeline.release.verify import verify
 
-from .conftest import STAGES
+from .conftest import STAGES, TINY, make_run
 
 
 @pytest.fixture
@@ -191,3 +192,24 @@ def find(pattern, text):
     import re
 
     return re.search(pattern, text)
+
+
+def test_a_shortfall_and_a_refill_are_told_and_hold(tmp_path):
+    quotas = {"stem": 4, "other": 1}
+    recipe = recipes.parse(TINY | {"select": TINY["select"] | {"quotas": quotas}}, "tiny")
+    short = {"split": "train", "group": "stem", "wanted": 4, "got": 1, "missing": 3}
+    said = {
+        "shortfall": [short | {"because": [["too_short", 1]]}],
+        "refilled": {"train": {"other": 1}},
+        "missing": {"train": 2},
+    }
+    run = make_run(tmp_path, said=said)
+    release = build(run, recipe, tmp_path / "releases", stages=STAGES).path
+    assert verify(release).problems == []
+    card = (release / "README.md").read_text(encoding="utf-8")
+    assert "stem in train: 1 of 4, 3 missing; most rows of its source left as too_short (1)" in card
+    assert "Rows taken beyond their quota to fill the gap: other 1 (train)." in card
+    edit_manifest(release, lambda value: value["missing"].update(train=0), reseal=True)
+    assert "train has 3 rows; 5 are promised and 0 are said to be missing" in " ".join(
+        verify(release).problems
+    )
