@@ -25,7 +25,7 @@ from pipeline.vectors import snap
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-STEP = 32  # lengths are multiples of this
+STEP = 16  # lengths are multiples of this
 # Raised when the same model and text give another vector than before.
 SCHEME = 1
 

@@ -243,7 +243,9 @@ class Embed(Part):
         description="An installed model package, a folder, or a hub name that is cached.",
     )
     max_tokens: int = Field(default=256, ge=16)
-    batch: int = Field(default=32, ge=1)
+    batch: int = Field(
+        default=4, ge=1, description="Rows of full length in a batch; of shorter ones more."
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor has it."
     )
