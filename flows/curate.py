@@ -12,8 +12,10 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner
 
 from flows.artifacts import Artifacts
+from flows.runner import task_runner
 from flows.watching import Watchers, watcher
 from pipeline.mappers import worker_count
 from pipeline.recipe import Recipe, load
@@ -65,12 +67,20 @@ def curate(
     names = stage_names(resolved)
     artifacts = Artifacts(names, logger)
     progress = Watchers([artifacts, *watcher()])
-    with place.locked(resolved) as run:
-        manifests = {}
-        for name in names:
-            mapper = _task_mapper(name, worker_count(resolved.runner))
-            source = Path(dumps).resolve()
-            manifests[name] = run_one(name, resolved, source, place, mapper, progress)
+    # The recipe names the runner, so the flow opens it; a flow's own is fixed before it starts.
+    with place.locked(resolved) as run, task_runner(resolved.runner) as runner:
+        workers = worker_count(resolved.runner)
+        manifests = {
+            name: run_one(
+                name,
+                resolved,
+                Path(dumps).resolve(),
+                place,
+                _task_mapper(name, runner, workers),
+                progress,
+            )
+            for name in names
+        }
         built = release(resolved, run, place.releases, force)
     answer = result(manifests, built, run, time.perf_counter() - started)
     artifacts.publish(answer)
@@ -78,24 +88,28 @@ def curate(
     return answer.to_json()
 
 
-def _task_mapper(stage: str, workers: int) -> Mapper:
-    """Map jobs as Prefect tasks on the flow's task runner; anything else in this thread."""
+def _task_mapper(stage: str, runner: TaskRunner[Any], workers: int) -> Mapper:
+    """Map jobs as Prefect tasks on the runner; anything else in this thread."""
 
     def mapper(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         if function is not run_job:
             return iter([function(item) for item in items])
-        return _submit(stage, workers, items)
+        return _submit(stage, runner, workers, items)
 
     return mapper
 
 
-def _submit(stage: str, workers: int, jobs: Sequence[Job]) -> Iterator[str]:
+def _submit(
+    stage: str, runner: TaskRunner[Any], workers: int, jobs: Sequence[Job]
+) -> Iterator[str]:
+    if not jobs:
+        return
     count = min(len(jobs), workers * _BATCHES_PER_WORKER)
     # Neighbours go to different batches, since large shards tend to stand together.
     batches = [list(jobs[start::count]) for start in range(count)]
     futures: list[PrefectFuture[list[str]]] = []
     for number, batch in enumerate(batches, 1):
         label = stage if count == 1 else f"{stage} · {number} of {count}"
-        futures.append(run_batch.submit(batch, label))
+        futures.append(runner.submit(run_batch, {"jobs": batch, "label": label}))
     for future in futures:
         yield from future.result()

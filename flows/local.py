@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.recipe import Recipe
 from pipeline.run import Progress
 
 # Nothing leaves the machine: set before Prefect reads its settings.
@@ -13,19 +12,15 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
-def run_flow(
-    recipe: Recipe,
-    words: dict[str, Any],
-    progress: Progress,
-) -> dict[str, Any]:
-    """Run `curate` with the parameters `words`, on the runner of `recipe`; returns its answer."""
+def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Run `curate` with the parameters `words`; returns its answer."""
+    # The terminal has its own lines; Prefect's would say everything a second time.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     from flows.curate import curate
-    from flows.runner import task_runner
     from flows.watching import watched_by
 
-    flow = curate.with_options(task_runner=task_runner(recipe.runner))
     with _server(), watched_by(progress):
-        answer: dict[str, Any] = flow(**words)
+        answer: dict[str, Any] = curate(**words)
     return answer
 
 

@@ -93,7 +93,7 @@ def _run(recipe: Recipe, words: dict[str, Any], progress: "Progress", *, plain: 
     if not plain:
         from flows.local import run_flow
 
-        return Result.from_json(run_flow(recipe, words, progress))
+        return Result.from_json(run_flow(words, progress))
     from pipeline.mappers import local_mapper
 
     with local_mapper(recipe.runner) as mapper:
@@ -105,6 +105,34 @@ def _run(recipe: Recipe, words: dict[str, Any], progress: "Progress", *, plain: 
             progress,
             force=words["force"],
         )
+
+
+@app.command()
+def serve(
+    recipe: RecipeName = "sample",
+    dumps: Annotated[Path, typer.Option(help="The folder of dumps.")] = Path("data/sample"),
+    workspace: WorkspaceFolder = WORKSPACE,
+    cron: Annotated[str, typer.Option(help="When to run, as a cron line in UTC.")] = "0 4 1 * *",
+    every: Annotated[
+        int | None, typer.Option(min=10, help="Seconds between runs, instead of --cron.")
+    ] = None,
+    setting: Settings = None,
+) -> None:
+    """Run a recipe on a schedule until stopped; needs a Prefect server (prefect server start)."""
+    resolved = load(recipe, list(setting or []))
+    from flows.deploy import serve_flow
+
+    serve_flow(
+        resolved.name,
+        {
+            "recipe": str(recipe),
+            "dumps": str(dumps.resolve()),
+            "workspace": str(workspace.resolve()),
+            "settings": list(setting or []),
+        },
+        cron=None if every else cron,
+        every=every,
+    )
 
 
 @app.command()

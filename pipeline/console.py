@@ -119,11 +119,10 @@ def shortfall_lines(result: Result) -> list[str]:
     """Say which group is short by how much, and which rules took most of its rows."""
     lines = []
     for short in result.shortfall:
-        reasons = short.get("reasons") or {}
-        most = ", ".join(f"{reason} {count:,}" for reason, count in list(reasons.items())[:4])
-        why = f"; most of its rows left as {most}" if most else ""
+        most = ", ".join(f"{reason} {count:,}" for reason, count in short["because"])
+        why = f"; most rows of its source left as {most}" if most else ""
         lines.append(
-            f"{short['group']} has {short['got']:,} of {short['wanted']:,} rows, "
+            f"{short['split']}: {short['group']} has {short['got']:,} of {short['wanted']:,} rows, "
             f"{short['missing']:,} missing{why}"
         )
     return lines

@@ -7,7 +7,7 @@ malformed rows one by one, everything else that was left out as counts by file a
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,14 +110,28 @@ class IngestStage:
 
     def _write(self, found: Found, tally: Tally, out: Path, scratch: Path) -> int:
         source = SOURCES[found.source]
-        rows = number = 0
-        for frame in source.read(found, self.settings, tally, scratch):
-            for start in range(0, len(frame), _FILE_ROWS):
-                piece = frame.slice(start, _FILE_ROWS).match_to_schema(RAW)
-                piece.write_parquet(out / f"{found.name}-{number:05d}.parquet")
-                rows += len(piece)
-                number += 1
+        rows = 0
+        frames = source.read(found, self.settings, tally, scratch)
+        for number, piece in enumerate(_pieces(frames)):
+            piece.match_to_schema(RAW).write_parquet(out / f"{found.name}-{number:05d}.parquet")
+            rows += len(piece)
         return rows
+
+
+def _pieces(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Cut and join frames into pieces of _FILE_ROWS rows, whatever sizes a source yields."""
+    waiting: list[pl.DataFrame] = []
+    size = 0
+    for frame in frames:
+        waiting.append(frame)
+        size += len(frame)
+        while size >= _FILE_ROWS:
+            joined = pl.concat(waiting)
+            yield joined.head(_FILE_ROWS)
+            waiting = [joined.slice(_FILE_ROWS)]
+            size -= _FILE_ROWS
+    if size:
+        yield pl.concat(waiting)
 
 
 def _write_malformed(tally: Tally, path: Path) -> None:

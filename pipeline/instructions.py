@@ -19,7 +19,7 @@ from pipeline.sources.opening import bare_name, lines, read_text
 
 INSTRUCTION = pl.Schema(
     {
-        "id": pl.String,
+        "id": pl.String(),
         "source": pl.String,  # as the record names it; null if it does not
         "prompt": pl.String,
         "response": pl.String,

@@ -78,6 +78,7 @@ REASONS = {
     "not_top_answer": "Another answer to the same question has more votes.",
     "no_question": "An answer whose question or thread is not in the dump.",
     "superseded": "A newer dump of the same site holds this post again.",
+    "excluded_site": "A site or subreddit that the recipe leaves out.",
     "not_a_post": "A tag wiki, moderator nomination or another row that holds no question or answer.",
     "too_short": "The response has fewer characters than the recipe allows.",
     "too_long": "The response has more characters than the recipe allows.",

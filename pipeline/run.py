@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipeline.clean import CleanStage
 from pipeline.cluster import ClusterStage
 from pipeline.dedup import DedupStage, SignatureStage
@@ -42,7 +44,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "embed": ("pool",),
     "cluster": ("embed",),
     "semantic": ("cluster",),
-    "score": ("semantic", "cluster"),
+    "score": ("semantic",),  # or cluster, where the recipe leaves `semantic` out
     "select": ("score",),
 }
 
@@ -138,6 +140,7 @@ def stage_names(recipe: Recipe) -> list[str]:
 
 def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> Stage:
     """Make one stage of a recipe."""
+    run = workspace.run(recipe)
     makers: dict[str, Callable[[], Stage]] = {
         "ingest": lambda: IngestStage.of(recipe, dumps),
         "clean": lambda: CleanStage.of(recipe),
@@ -149,7 +152,9 @@ def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> 
         "cluster": lambda: ClusterStage.of(recipe),
         "semantic": lambda: SemanticStage.of(recipe),
         "score": lambda: ScoreStage.of(recipe),
-        "select": lambda: SelectStage.of(recipe),
+        "select": lambda: SelectStage.of(
+            recipe, [run / name for name in STAGES if name != "select"]
+        ),
     }
     return makers[name]()
 
@@ -160,9 +165,7 @@ def stage_inputs(
     """Return what a stage reads: the dumps for ingest, else what earlier stages kept."""
     if isinstance(stage, IngestStage):
         return digest_inputs(stage.found, workspace.cache, mapper)
-    reads = [earlier for earlier in STAGES[name] if earlier in names]
-    if name == "score":
-        reads = reads[:1]  # the last one that ran
+    reads = [earlier if earlier in names else "cluster" for earlier in STAGES[name]]
     return [entry for earlier in reads for entry in outputs(run / earlier)]
 
 
@@ -223,13 +226,20 @@ def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: flo
         run=str(run),
         rows=built.rows.get("train", 0),
         splits=built.rows,
-        groups=facts["groups"],
+        groups=_groups(run / "select"),
         funnel=funnel(manifests),
         seconds=round(seconds, 2),
         shortfall=facts["shortfall"],
         skipped=[shard["skipped"] for shard in ingest.values() if "skipped" in shard],
         unchanged=built.existed,
     )
+
+
+def _groups(select: Path) -> dict[str, int]:
+    """Count the training rows of each group."""
+    picked = pl.scan_parquet([entry.path for entry in outputs(select)])
+    train = picked.filter(pl.col("split") == "train").group_by("group").len().collect()
+    return dict(train.sort("group").iter_rows())
 
 
 def funnel(manifests: dict[str, Manifest]) -> list[FunnelLine]:

@@ -1,6 +1,5 @@
 """Read examples that people wrote for this set: JSON lines or YAML, each checked by a model."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
-from pipeline.sources.base import Found, Tally, forgiving, found
+from pipeline.sources.base import Found, Tally, forgiving, found, parse_json
 from pipeline.sources.opening import bare_name, lines, read_text
 
 _LINES = (".jsonl", ".ndjson", ".json")
@@ -95,9 +94,9 @@ def _items(path: Path, label: str, settings: Ingest) -> Iterator[tuple[int, obje
             yield number, ValueError("longer than ingest.limits.max_line_bytes")
         elif line.strip():
             try:
-                yield number, json.loads(line.removeprefix(b"\xef\xbb\xbf").decode())
-            except (ValueError, RecursionError) as error:
-                yield number, ValueError(f"no JSON: {error}")
+                yield number, parse_json(line)
+            except ValueError as error:
+                yield number, error
 
 
 def _yaml_items(path: Path, label: str, settings: Ingest) -> list[object]:

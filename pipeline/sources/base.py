@@ -11,6 +11,7 @@ It raises SourceError when a file as a whole is not what its name says; a source
 reads each in `forgiving`, so that a recipe can skip the file instead of the source.
 """
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -109,6 +110,26 @@ def forgiving(settings: Ingest) -> Iterator[None]:
         if settings.on_bad_file == "fail":
             raise
         logger.warning("skipped: %s", error)
+
+
+def parse_json(data: bytes | str) -> object:
+    """Parse JSON from anybody; invalid UTF-8 becomes U+FFFD.
+
+    Raises ValueError for what is no JSON, is nested too deep, or holds half characters, which no
+    file of ours can store.
+    """
+    text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
+    try:
+        value: object = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deep") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("a text with half a character (a lone surrogate)") from error
+    except ValueError as error:
+        raise ValueError(f"no JSON: {error}") from error
+    return value
 
 
 def printable(text: str) -> str:

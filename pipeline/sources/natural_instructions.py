@@ -4,7 +4,6 @@ LIMA section 2.1 takes one random example of each of 50 tasks; which one is draw
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import polars as pl
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
-from pipeline.sources.base import Found, Tally, forgiving, found, printable
+from pipeline.sources.base import Found, Tally, forgiving, found, parse_json, printable
 from pipeline.sources.opening import bare_name, read_text
 
 _TASKS = "https://github.com/allenai/natural-instructions/tree/master/tasks"
@@ -97,10 +96,10 @@ def _read_task(
 
 def _load(path: Path, label: str, settings: Ingest) -> dict[str, Any]:
     try:
-        task = json.loads(read_text(path, settings.limits, label, _MAX_BYTES))
-    except (ValueError, RecursionError) as error:
+        task = parse_json(read_text(path, settings.limits, label, _MAX_BYTES))
+    except ValueError as error:
         raise SourceError(
-            f"{label} is no JSON ({type(error).__name__}: {str(error)[:200]}). Repair or remove it."
+            f"{label} cannot be read: {str(error)[:200]}. Repair or remove it."
         ) from error
     if (
         not isinstance(task, dict)

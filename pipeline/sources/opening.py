@@ -8,7 +8,8 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -33,8 +34,16 @@ def bare_name(path: Path) -> str:
 class Bounded(io.RawIOBase):
     """A readable stream that refuses to give more bytes than the limits allow."""
 
-    def __init__(self, stream: BinaryIO, packed: int, limits: Limits, label: str) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        packed: int,
+        limits: Limits,
+        label: str,
+        is_whole: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._stream = stream
+        self._is_whole = is_whole
         self._packed = max(packed, 1)
         self._limits = limits
         self._label = label
@@ -46,15 +55,18 @@ class Bounded(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         view = memoryview(cast(bytearray, buffer))
         try:
-            data = self._stream.read(len(view))
+            size = cast(io.RawIOBase, self._stream).readinto(view) or 0
         except DAMAGED as error:
             raise SourceError(
                 f"{self._label} is damaged or breaks off after {self._given} bytes of content "
                 f"({error}). Download it again."
             ) from error
-        view[: len(data)] = data
-        self.count(len(data))
-        return len(data)
+        if not size and len(view) and not self._is_whole():
+            raise SourceError(
+                f"{self._label} breaks off after {self._given} bytes of content. Download it again."
+            )
+        self.count(size)
+        return size
 
     def count(self, size: int) -> None:
         """Add bytes given; raises SourceError beyond the limits."""
@@ -82,6 +94,7 @@ def open_stream(path: Path, limits: Limits, label: str) -> BinaryIO:
     Reading raises SourceError where the file is damaged or expands beyond the limits.
     """
     raw: BinaryIO
+    is_whole: Callable[[], bool] = lambda: True
     if path.suffix == ".zst":
         # Pushshift's archives are written with windows of up to 2 GiB.
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
@@ -89,6 +102,7 @@ def open_stream(path: Path, limits: Limits, label: str) -> BinaryIO:
             BinaryIO,
             decompressor.stream_reader(path.open("rb"), read_across_frames=True, closefd=True),
         )
+        is_whole = partial(_frames_end, path)
     elif path.suffix == ".gz":
         raw = cast(BinaryIO, gzip.open(path))
     elif path.suffix == ".xz":
@@ -97,8 +111,36 @@ def open_stream(path: Path, limits: Limits, label: str) -> BinaryIO:
         raw = cast(BinaryIO, bz2.open(path))
     else:
         raw = path.open("rb", buffering=0)
-    bounded = Bounded(raw, path.stat().st_size, limits, label)
+    bounded = Bounded(raw, path.stat().st_size, limits, label, is_whole)
     return cast(BinaryIO, io.BufferedReader(bounded, buffer_size=1 << 20))
+
+
+def _frames_end(path: Path) -> bool:
+    """Tell whether a .zst file ends where its last frame does (RFC 8878, section 3.1).
+
+    The library gives what there is of a file that breaks off, and says nothing. Only the heads of
+    the blocks are read.
+    """
+    at, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(18)
+            magic = int.from_bytes(head[:4], "little")
+            if magic >> 4 == 0x184D2A5:  # a frame to be skipped
+                at += 8 + int.from_bytes(head[4:8], "little")
+                continue
+            if magic != 0xFD2FB528 or len(head) < 6:
+                return False
+            at += zstandard.frame_header_size(head)
+            block = 0
+            while not block & 1:  # the mark of the last block
+                file.seek(at)
+                block = int.from_bytes(file.read(3).ljust(3, b"\x01"), "little")
+                repeated = block >> 1 & 3 == 1
+                at += 3 + (1 if repeated else block >> 3)
+            at += 4 if head[4] & 4 else 0  # a checksum
+    return at == size
 
 
 def read_text(path: Path, limits: Limits, label: str, max_bytes: int = 64 << 20) -> str:

@@ -69,14 +69,12 @@ class _Writer(Py7zIO):
 class _Pump(WriterFactory):
     """Hands what py7zr writes to the reader's side of the queue, in order."""
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = iter(names)
+    def __init__(self) -> None:
         self.queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=_CHUNKS)
         self.stop = threading.Event()
 
     def create(self, filename: str) -> Py7zIO:
-        name = next(self._names)  # py7zr rewrites names; the order is the archive's
-        return _Writer(self, name)
+        return _Writer(self, _file_name(filename))
 
     def put(self, item: tuple[str, Any]) -> None:
         while not self.stop.is_set():
@@ -91,10 +89,10 @@ class _Pump(WriterFactory):
 class _Member(io.RawIOBase):
     """One member's bytes, pulled from the queue until the next member begins."""
 
-    def __init__(self, reader: "_Reader", name: str, first: bytes) -> None:
+    def __init__(self, reader: "_Reader", name: str) -> None:
         self._reader = reader
         self._name = name
-        self._rest = memoryview(first)
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -153,49 +151,48 @@ def members(
     try:
         # An open file keeps py7zr in one thread: the order of the archive is ours, too.
         with path.open("rb") as raw, py7zr.SevenZipFile(raw, "r") as archive:
-            names, targets = _targets(archive, wanted, label)
-            if not targets:
-                return
-            yield from _stream(archive, names, targets, path.stat().st_size, limits, label)
+            packed = path.stat().st_size
+            _check_size(archive, packed, limits, label)
+            targets = _targets(archive, wanted, label)
+            if targets:
+                yield from _stream(archive, targets, packed, limits, label)
     except _DAMAGED as error:
         raise damaged(label, error) from error
 
 
-def names(path: Path, label: str) -> list[str]:
-    """List the members' names; raises SourceError for what is no 7z archive."""
-    try:
-        with path.open("rb") as raw, py7zr.SevenZipFile(raw, "r") as archive:
-            return [info.filename for info in archive.list()]
-    except _DAMAGED as error:
-        raise damaged(label, error) from error
+def _file_name(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).name
 
 
-def _targets(
-    archive: py7zr.SevenZipFile, wanted: Collection[str], label: str
-) -> tuple[list[str], list[str]]:
-    short, full = [], []
+def _check_size(archive: py7zr.SevenZipFile, packed: int, limits: Limits, label: str) -> None:
+    """Refuse a bomb before unpacking: what the wanted members follow is unpacked, too."""
+    size = sum(info.uncompressed or 0 for info in archive.list())
+    Bounded(io.BytesIO(), packed, limits, label).count(size)
+
+
+def _targets(archive: py7zr.SevenZipFile, wanted: Collection[str], label: str) -> list[str]:
+    """Return the full names of the wanted members."""
+    targets: dict[str, str] = {}
     for info in archive.list():
-        name = PurePosixPath(info.filename.replace("\\", "/")).name
+        name = _file_name(info.filename)
         if name not in wanted or info.is_directory:
             continue
         if info.is_symlink:
             raise SourceError(f"{label}: {printable(info.filename)} is a link; links are refused.")
-        if name in short:
+        if name in targets:
             raise SourceError(f"{label} holds two files named {name}; it is no dump of one site.")
-        short.append(name)
-        full.append(info.filename)
-    return short, full
+        targets[name] = info.filename
+    return list(targets.values())
 
 
 def _stream(
     archive: py7zr.SevenZipFile,
-    short: list[str],
     targets: list[str],
     packed: int,
     limits: Limits,
     label: str,
 ) -> Iterator[tuple[str, BinaryIO]]:
-    pump = _Pump(short)
+    pump = _Pump()
 
     def extract() -> None:
         try:
@@ -215,7 +212,7 @@ def _stream(
             kind, _ = reader.peek()
             if kind == "":
                 return
-            member = _Member(reader, kind, b"")
+            member = _Member(reader, kind)
             bounded = Bounded(cast(BinaryIO, member), packed, limits, f"{label}:{kind}")
             stream = io.BufferedReader(bounded, buffer_size=1 << 20)
             yield kind, cast(BinaryIO, stream)

@@ -6,7 +6,6 @@ text files line by line; a JSON file that is one list is read whole, up to 64 Mi
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -18,7 +17,7 @@ import polars as pl
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest, Table
 from pipeline.record import RAW, raw_frame
-from pipeline.sources.base import Found, Tally, forgiving, found, printable
+from pipeline.sources.base import Found, Tally, forgiving, found, parse_json, printable
 from pipeline.sources.opening import bare_name, lines, open_stream, read_text
 
 _BATCH = 1000
@@ -200,10 +199,11 @@ def _csv(path: Path, label: str, settings: Ingest, table: Table) -> Numbered:
 def _json(path: Path, label: str, settings: Ingest, table: Table, *, whole: bool) -> Numbered:
     if whole and _starts_a_list(path, label, settings):
         try:
-            items = json.loads(read_text(path, settings.limits, label))
-        except (ValueError, RecursionError) as error:
-            raise SourceError(f"{label} is no JSON ({str(error)[:200]}).") from error
-        numbered: Iterator[tuple[int, object]] = enumerate(items, 1)
+            items = parse_json(read_text(path, settings.limits, label))
+        except ValueError as error:
+            raise SourceError(f"{label} cannot be read: {str(error)[:200]}.") from error
+        listed = items if isinstance(items, list) else []
+        numbered: Iterator[tuple[int, object]] = enumerate(listed, 1)
     else:
         numbered = _json_lines(path, label, settings)
     checked = False
@@ -225,9 +225,9 @@ def _json_lines(path: Path, label: str, settings: Ingest) -> Iterator[tuple[int,
             yield number, ValueError("longer than ingest.limits.max_line_bytes")
         elif line.strip():
             try:
-                yield number, json.loads(line.removeprefix(b"\xef\xbb\xbf").decode())
-            except (ValueError, RecursionError) as error:
-                yield number, ValueError(f"no JSON: {error}")
+                yield number, parse_json(line)
+            except ValueError as error:
+                yield number, error
 
 
 def _starts_a_list(path: Path, label: str, settings: Ingest) -> bool:
@@ -264,9 +264,9 @@ def _row(values: Values, number: int, table: Table, seen: set[str]) -> dict[str,
 
 def _value(ours: str, value: object) -> Any:  # noqa: ANN401 - whatever the column holds
     """Give a value the type of our column; raises ValueError if it cannot be meant."""
-    if value is None:
-        return None
     kind = RAW[ours]
+    if value is None or (value == "" and kind != pl.String):
+        return None
     if ours == "history":
         return _history(value)
     if kind == pl.List(pl.String):

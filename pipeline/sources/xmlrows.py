@@ -17,12 +17,16 @@ from pipeline.sources.base import Tally
 from pipeline.sources.opening import line_blocks
 
 _HEAD_BYTES = 1 << 16
-_ROOT = re.compile(rb"<([A-Za-z][\w.-]*)[\s>/]")
+_TAIL_BYTES = 256
 _ATTRIBUTE = re.compile(rb' ([A-Za-z]+)="')
+# What may stand before the first row. Possessive, so that no file can make it try all ways.
+_PROLOG = re.compile(
+    rb"(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s+)*+<([A-Za-z][\w.-]*)[^>]*>", re.DOTALL
+)
 
 # A whole row as it should be: attributes in double quotes, no markup or control characters inside.
 WELL_FORMED = (
-    r'^\s*<row(?:\s+[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+\s*(?:/>|>\s*</row>)\s*$'
+    r'^\s*<row(?: +[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+ *(?:/>|>\s*</row>)\s*$'
 )
 
 _NAMED = {
@@ -32,8 +36,10 @@ _NAMED = {
     "&apos;": "'",
     "&amp;": "&",
     "&#xA;": "\n",
+    "&#xa;": "\n",
     "&#10;": "\n",
     "&#xD;": "\r",
+    "&#xd;": "\r",
     "&#13;": "\r",
     "&#x9;": "\t",
     "&#9;": "\t",
@@ -43,18 +49,22 @@ _REFERENCE = re.compile(r"&(?:#x([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(lt|gt|quot|apo
 
 def attribute(name: str) -> pl.Expr:
     """Return the raw text of an attribute of the column `line`; null if the row has none."""
-    return pl.col("line").str.extract(rf'\s{name}="([^"]*)"')
+    # Searching for plain text and cutting bytes is five times as fast as a regex with a group.
+    line, start = pl.col("line"), f' {name}="'
+    rest = line.cast(pl.Binary).bin.slice(line.str.find(start, literal=True) + len(start))
+    end = rest.cast(pl.String).str.find('"', literal=True)
+    return pl.when(end.is_not_null()).then(rest.bin.head(end).cast(pl.String))
 
 
 def number(name: str) -> pl.Expr:
     """Return an attribute as a number; null if it is missing or no number."""
-    return pl.col("line").str.extract(rf'\s{name}="(-?\d{{1,18}})"').cast(pl.Int64)
+    text = attribute(name)
+    return pl.when(text.str.contains(r"^-?[0-9]{1,18}$")).then(text).cast(pl.Int64)
 
 
 def moment(name: str) -> pl.Expr:
     """Return an attribute as UTC time in milliseconds; null if it is missing or no time."""
-    text = pl.col("line").str.extract(rf'\s{name}="([^"]{{10,40}})"')
-    return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
+    return attribute(name).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
 
 
 def unescape(column: pl.Series) -> pl.Series:
@@ -89,33 +99,35 @@ def row_frames(
     tail = b""
     started = False
     for first, block, too_long in line_blocks(stream, limits):
-        if not started:
-            block = block.removeprefix(b"\xef\xbb\xbf")
-            block = _check_head(block, root, needed, label)
-            started = True
         for line in too_long:
+            tally.read(label)
             tally.bad(label, line, f"longer than {limits.max_line_bytes} bytes")
-        tail = (tail + block)[-256:]
-        yield _rows(first, block, root, label, tally)
+        if not block:
+            continue
+        if not started:
+            block = _check_head(block.removeprefix(b"\xef\xbb\xbf"), root, needed, label)
+            started = True
+        tail = (tail + block[-_TAIL_BYTES:]).rstrip()[-_TAIL_BYTES:]
+        yield _rows(first, block, root, limits, label, tally)
     if not started:
-        raise SourceError(f"{label} is empty; it should hold <{root}>.")
-    if f"</{root}>".encode() not in tail:
+        raise SourceError(f"{label} holds nothing to read; it should hold <{root}>.")
+    if not re.search(rb"</%b\s*>|<%b\s*/>" % (root.encode(), root.encode()), tail):
         raise SourceError(
             f"{label} breaks off: there is no </{root}> at its end. Download it again."
         )
 
 
 def _check_head(block: bytes, root: str, needed: tuple[str, ...], label: str) -> bytes:
+    """Check what stands before the first row; returns the block with spaces in its place."""
     head = block[:_HEAD_BYTES]
     before_row, _, after = head.partition(b"<row ")
     # Some tools write a bare DOCTYPE, which nothing here would load; a DTD inside it is an attack.
     if b"<!ENTITY" in before_row or re.search(rb"<!DOCTYPE[^>]*\[", before_row):
         raise SourceError(f"{label} declares entities; no dump does, so it is refused.")
-    body = re.sub(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>", b"", before_row, flags=re.DOTALL)
-    match = _ROOT.search(body)
-    found = match.group(1).decode("ascii", "replace") if match else "no element"
-    if found != root:
-        shown = f"<{found}>" if match else found
+    match = _PROLOG.match(head)
+    found = match.group(1).decode("ascii", "replace") if match else ""
+    if match is None or found != root:
+        shown = f"<{found}>" if match else "no element"
         raise SourceError(f"{label} is not a Stack Exchange table: {shown} where <{root}> belongs.")
     if after:
         row = block[len(before_row) :].split(b"\n", 1)[0]
@@ -126,35 +138,46 @@ def _check_head(block: bytes, root: str, needed: tuple[str, ...], label: str) ->
                 f"{label} is not the official <{root}> table: its first row has no "
                 f"{', '.join(missing)} (it has {', '.join(sorted(names)[:12]) or 'no attributes'})."
             )
-    # A hand-cut file may have its first row on the line of the root element.
-    opening = f"<{root}>".encode()
-    return block.replace(opening + b"<row ", b" " * len(opening) + b"<row ", 1)
+    if not match.group().endswith(b"/>"):
+        # A hand-cut file may have its first row on the line of the root element.
+        return re.sub(rb"[^\n]", b" ", match.group()) + block[match.end() :]
+    return block
 
 
-def _rows(first: int, block: bytes, root: str, label: str, tally: Tally) -> pl.DataFrame:
-    # A separator that no XML file may hold makes each line one field.
-    lines = pl.read_csv(
-        block,
-        separator="\x01",
-        quote_char=None,
-        has_header=False,
-        schema={"line": pl.String},
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
+def _rows(
+    first: int, block: bytes, root: str, limits: Limits, label: str, tally: Tally
+) -> pl.DataFrame:
+    raw = pl.Series("line", block.removesuffix(b"\n").split(b"\n"), pl.Binary)
+    lines = raw.cast(pl.String, strict=False)  # null where the bytes are no UTF-8
+    frame = lines.to_frame().with_row_index("number", first)
+    line = pl.col("line")
+    # A hand-cut file may have its last row on the line of the closing tag.
+    closed = line.str.strip_suffix(f"</{root}>")
+    frame = frame.with_columns(
+        pl.when(line.str.ends_with(f"</{root}>")).then(closed).otherwise(line)
     )
-    frame = lines.with_row_index("number", first).with_columns(pl.col("line").fill_null(""))
-    stripped = pl.col("line").str.strip_chars()
-    is_row = pl.col("line").str.contains(r"^\s*<row\s")
-    whole = pl.col("line").str.contains(r"(?:/>|</row>)\s*$")
-    rows = frame.filter(is_row & whole)
+    end = line.str.strip_chars_end()
+    is_row = line.str.contains(r"^\s*<row\s") & (
+        end.str.ends_with("/>") | end.str.ends_with("</row>")
+    )
+    fits = line.str.len_bytes() <= limits.max_line_bytes
+    kept = (is_row & fits).fill_null(False)
+    rows = frame.filter(kept)
     tally.read(label, len(rows))
     if len(rows) < len(frame):
-        furniture = stripped.is_in(["", f"<{root}>", f"</{root}>"]) | stripped.str.contains(
-            r"^<[?!]"
-        )
-        for row in frame.filter(~(is_row & whole) & ~furniture).iter_rows(named=True):
+        plain = line.str.strip_chars()
+        furniture = (
+            plain.is_in(["", f"<{root}>", f"<{root}/>"]) | plain.str.contains(r"^<[?!]")
+        ).fill_null(False)
+        for number, text in frame.filter(~kept & ~furniture).iter_rows():
             tally.read(label)
-            tally.bad(
-                label, row["number"], f"no whole row on this line: {row['line'].strip()[:80]!r}"
-            )
+            tally.bad(label, number, _why(text, limits))
     return rows
+
+
+def _why(line: str | None, limits: Limits) -> str:
+    if line is None:
+        return "not valid UTF-8"
+    if len(line.encode()) > limits.max_line_bytes:
+        return f"longer than {limits.max_line_bytes} bytes"
+    return f"no whole row on this line: {line.strip()[:80]!r}"

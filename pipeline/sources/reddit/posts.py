@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
-from pipeline.sources.base import printable
+from pipeline.sources.base import parse_json, printable
 from pipeline.sources.opening import bare_name, lines, open_stream
 
 Record = Mapping[str, object]
@@ -133,9 +132,9 @@ def _line_filter(names: frozenset[str] | None) -> re.Pattern[bytes] | None:
 def parse(line: bytes) -> Record | str:
     """Parse one JSON line; a text says why it is no object."""
     try:
-        record = json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        return f"{type(error).__name__}: {error}"
+        record = parse_json(line)
+    except ValueError as error:
+        return str(error)
     return record if isinstance(record, dict) else "not a JSON object"
 
 

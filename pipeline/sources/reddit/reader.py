@@ -105,7 +105,7 @@ class _Reader:
             try:
                 if isinstance(record, str):
                     raise ValueError(record)
-                reason = self._judge(comment(record), label) if record else "excluded_site"
+                reason = "excluded_site" if record is None else self._judge(comment(record), label)
             except ValueError as error:
                 self.tally.bad(label, number, str(error))
                 continue
@@ -159,7 +159,11 @@ class _Reader:
             try:
                 if isinstance(record, str):
                     raise ValueError(record)
-                row = self._row(submission(record, name), label) if record else "excluded_site"
+                row = (
+                    "excluded_site"
+                    if record is None
+                    else self._row(submission(record, name), label)
+                )
             except ValueError as error:
                 self.tally.bad(label, number, str(error))
                 continue

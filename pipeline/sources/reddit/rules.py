@@ -16,12 +16,13 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _KNOWN_BOTS = frozenset(
-    {"automoderator", "totesmessenger", "tweetposter", "autowikibot", "modmail", "imguralbumbot"}
+    """automoderator autotldr autowikibot gfycat_details_fixer helperbot_ imguralbumbot modmail
+    remindmebot reddit sneakpeekbot totesmessenger tweetposter tweetsincommentsbot usleepbot
+    wikitextbot xkcd_transcriber""".split()  # noqa: SIM905
 )
-# Ends in "bot" as a word of its own: RemindMeBot, gifv-bot, auto_bot, HELPBOT9000; not Abbot.
+# Ends in "bot" as a word of its own: RemindMeBot, gifv-bot, HELPBOT9000; not Abbot, janebot.
 _BOT_NAME = re.compile(r"(?:[a-z0-9]Bot|[_-][Bb][Oo][Tt]|[A-Z]BOT)(?:[_-]?\d{0,4})$")
-_BOTLIKE_NAME = re.compile(r"bot$")
-_NO_BOT_NAME = re.compile(r"(?:not?_?an?_?|ro|ab|tal|ca|tur|sa|ja|cu|gui|rab|tib|hob)bot$", re.I)
+_NO_BOT_NAME = re.compile(r"not_?an?_?bot\d*$", re.IGNORECASE)
 _BOT_SAYS = re.compile(
     r"\bI(?:['’]m| am) a (?:ro)?bot\b[^\n]{0,120}\b(?:automatic\w*|contact|message|feedback|moderators"
     r"|info|source|FAQ|bleep|beep|boop|questions)\b"
@@ -44,9 +45,7 @@ def is_bot(author: str, text: str) -> bool:
     name = author.lower()
     if name in _KNOWN_BOTS:
         return True
-    if not _NO_BOT_NAME.search(author) and (
-        _BOT_NAME.search(author) or _BOTLIKE_NAME.search(author)
-    ):
+    if _BOT_NAME.search(author) and not _NO_BOT_NAME.search(author):
         return True
     return bool(_BOT_HINT.search(text)) and bool(_BOT_SAYS.search(text))
 

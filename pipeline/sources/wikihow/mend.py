@@ -13,7 +13,7 @@ _CITED = re.compile(r"[.!?,;:)\"”’'][ \t]?\[\d{1,3}\]|(?:^|\n)\[\d{1,3}\](?:
 _EMPTY_LINK = re.compile(r"\s?\[\[\d{1,3}\]\]")
 _IMAGE = re.compile(r'\s*\{"smallUrl":.{0,4000}?"\}')
 # "up.Practice": the reference between two sentences was cut out together with the space.
-_GLUED = re.compile(r"(?<=[a-z]{2}|[a-z0-9][)\"'”’%])([.!?])(?=[A-Z][a-z]*[ ,'’])")
+_GLUED = re.compile(r"(?<![\w.])([a-z'’-]{2,}+[)\"”]?[.!?])(?=[A-Z][a-z]*[ ,'’])")
 
 _TOKENISED = re.compile(
     r"\b(?:ca|wo|do|does|did|is|are|was|were|have|has|had|could|should|would) n['’]t\b"
@@ -76,9 +76,9 @@ def untokenise(text: str) -> str:
     text = _INCHES.sub(r'\1"', text)
     text = _QUOTED.sub(lambda m: f'{m[1]}"{m[2]}"', text)
     text = _LOOSE_MARK.sub(r"\1", text)
-    text = re.sub(r"\( (?=\w)", "(", text)
-    text = re.sub(r"(?<=\w) \)", ")", text)
-    return re.sub(r"([$#]) (?=\d)", r"\1", re.sub(r"(?<=\d) %", "%", text))
+    text = re.sub(r"(?<=\d) %", "%", re.sub(r"\( (?=\w)", "(", text))
+    text = re.sub(r"(?<=[\w%]) \)", ")", text)
+    return re.sub(r"([$#]) (?=\d)", r"\1", text)
 
 
 def _apostrophe(match: re.Match[str]) -> str:

@@ -1,13 +1,12 @@
 """wikiHow as JSON lines: title with html (2008), with steps, or with text."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.recipe import Ingest
-from pipeline.sources.base import Tally
+from pipeline.sources.base import Tally, parse_json
 from pipeline.sources.opening import lines
 from pipeline.sources.wikihow.article import Article, Part, Step, one_line
 from pipeline.sources.wikihow.html import parse_html
@@ -31,11 +30,9 @@ def read_records(
             tally.bad(label, number, "longer than ingest.limits.max_line_bytes")
             continue
         try:
-            article = _article(
-                json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
-            )
-        except (ValueError, RecursionError) as error:
-            tally.bad(label, number, f"{type(error).__name__}: {error}")
+            article = _article(parse_json(line))
+        except ValueError as error:
+            tally.bad(label, number, str(error))
             continue
         yield number, article
 

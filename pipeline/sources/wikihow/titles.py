@@ -43,7 +43,7 @@ _VERBS = frozenset(
     polish practice prepare preserve prevent propose protect prove publish purchase put quit raise
     reach react read rebuild recognize record recover recycle reduce refinish regain relax remember
     remove repair replace reset resize restore ride roast roll run save say select sell send serve
-    set sew sharpen shave sing sit sleep soften solve speak spell spend stay steam store study
+    set sew sharpen shave sing sit sleep soak soften solve speak spell spend stay steam store study
     survive swim take talk teach tell tie treat try turn tutor understand unclog uninstall update
     upgrade upload use verify visit wash wear weave win wire wrap write""".split()  # noqa: SIM905
 )

@@ -1,0 +1,121 @@
+"""`thousand doctor`: what is installed and reachable, what is missing, how to get it."""
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pipeline.encoder import find_model
+from pipeline.errors import ModelError
+from pipeline.recipe import Embed
+
+PACKAGES = (
+    "datasets",
+    "sentence-transformers",
+    "faiss-cpu",
+    "datasketch",
+    "polars",
+    "prefect",
+    "torch",
+    "py7zr",
+)
+_MIN_FREE = 5 << 30  # bytes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `remedy` is what to do if it is not `ok`."""
+
+    name: str
+    ok: bool
+    said: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Look at the installation; nothing is changed and nothing outside is asked."""
+    checks: list[Callable[[], list[Finding]]] = [
+        _python,
+        _packages,
+        _model,
+        _processor,
+        _disk,
+        _server,
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def render(findings: list[Finding]) -> str:
+    """Return a line per finding, and what to do below those that failed."""
+    lines = []
+    for item in findings:
+        mark = "ok" if item.ok else ("MISSING" if item.needed else "-")
+        lines.append(f"{mark:<8}{item.name:<24}{item.said}")
+        if not item.ok and item.remedy:
+            lines.append(f"{'':<32}{item.remedy}")
+    return "\n".join(lines)
+
+
+def _python() -> list[Finding]:
+    version = sys.version.split()[0]
+    return [
+        Finding("python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")
+    ]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name in PACKAGES:
+        try:
+            version = importlib.metadata.version(name)
+            findings.append(Finding(name, True, version))
+        except importlib.metadata.PackageNotFoundError:
+            findings.append(Finding(name, False, "not installed", "Run `make setup`."))
+    return findings
+
+
+def _model() -> list[Finding]:
+    name = Embed().model
+    try:
+        return [Finding("embedding model", True, f"{name} in {find_model(name).name}")]
+    except ModelError as error:
+        return [Finding("embedding model", False, name, str(error))]
+
+
+def _processor() -> list[Finding]:
+    import torch
+
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return [
+        Finding("cores", True, str(threads)),
+        Finding(
+            "gpu", gpu != "none", gpu, "Not needed; embedding is faster with one.", needed=False
+        ),
+    ]
+
+
+def _disk() -> list[Finding]:
+    free = shutil.disk_usage(".").free
+    said = f"{free / 2**30:.0f} GiB free here"
+    return [Finding("disk", free > _MIN_FREE, said, "A run of a large site needs some gigabytes.")]
+
+
+def _server() -> list[Finding]:
+    address = os.environ.get("PREFECT_API_URL", "")
+    remedy = "Start `prefect server start` and set PREFECT_API_URL=http://127.0.0.1:4200/api."
+    if not address:
+        said = "not configured; a run starts one for itself, schedules need one that stays"
+        return [Finding("prefect server", False, said, remedy, needed=False)]
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=3):
+            return [Finding("prefect server", True, address)]
+    except OSError as error:
+        return [Finding("prefect server", False, f"{address}: {error}", remedy)]

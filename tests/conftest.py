@@ -1,0 +1,26 @@
+"""What several test files share: the folder of real dumps, if this checkout has one beside it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real dumps that lie beside a developer's checkout; a test without them is skipped."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the real dumps in ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    return ROOT / "data" / "sample"

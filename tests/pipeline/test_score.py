@@ -1,0 +1,85 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.recipe import Score, Weights
+from pipeline.score import length, structure
+from pipeline.score.combine import combine
+from pipeline.score.parts import PARTS
+from pipeline.score.stage import ScoreStage
+
+
+def judge(text: str | None) -> float | None:
+    return structure.measure(pl.DataFrame({"response": [text]}))[0]
+
+
+def test_structure_prefers_what_can_be_read() -> None:
+    sentence = "This explains one thing in some words. "
+    wall = sentence * 60
+    paragraphs = "\n\n".join([sentence * 6] * 6)
+    steps = "\n".join(f"{i}. {sentence}" for i in range(1, 8))
+    bare = "```python\n" + "x = 1\n" * 80 + "```"
+    explained = f"{sentence * 3}\n\n{bare[:200]}\n```\n\n{sentence * 3}"
+    assert judge(wall) < judge(paragraphs) < judge(f"{paragraphs}\n\n{steps}")
+    assert judge(steps) > judge(wall)  # a long tight list is no wall
+    assert judge(bare) < judge(explained)
+    assert judge(None) is None
+
+
+def test_length_saturates_and_falls_for_the_longest() -> None:
+    ranks = pl.DataFrame({"rank": [0.1, 0.5, 0.9, 1.0]})
+    assert ranks.select(length.shape(pl.col("rank")).round(9))["rank"].to_list() == [
+        0.2,
+        1,
+        1,
+        0.75,
+    ]
+
+
+def test_ranks_are_inside_the_group_and_lacking_parts_are_left_out(make_rows, run) -> None:
+    vectors = np.eye(4)
+    rows = [
+        {"group": "stem", "votes_rank": 0.91, "accepted": True},
+        {"group": "stem", "votes_rank": 0.99, "accepted": None},
+        {"group": "wikihow", "votes_rank": None},
+        {"group": "reddit", "response": None, "votes_rank": 0.5},
+    ]
+    weights = Weights(votes=1, accepted=1, structure=0, length=0, fit=0)
+    frame = make_rows(rows, vectors)
+    kept, _, _ = run(ScoreStage(Score(weights=weights)), frame[:2], frame[2:])
+    parts = kept["quality_parts"].struct.unnest()
+    assert parts["votes"].to_list() == [0.25, 0.75, None, None]
+    assert kept["quality"].to_list() == [0.625, 0.75, None, None]
+    assert parts.row(3) == (None,) * len(PARTS)
+    assert parts["structure"][2] == 0.5  # a lone row of its group
+    assert parts.columns == [part.name for part in PARTS] == list(Weights.model_fields)
+
+
+def test_fit_is_the_cosine_of_prompt_and_response(make_rows) -> None:
+    frame = make_rows([{}, {"response": None}], np.eye(2))
+    (fit,) = [part for part in PARTS if part.name == "fit"]
+    assert fit.measure(frame).to_list() == [1.0, None]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), *[st.none() | st.floats(0, 1) for _ in PARTS]), min_size=1
+    )
+)
+def test_quality_stays_in_range_and_says_when_it_knows_nothing(rows) -> None:
+    names = ["group", *(part.name for part in PARTS)]
+    schema = {"group": pl.String, **{part.name: pl.Float64 for part in PARTS}}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("id")
+    scores = combine(frame, Weights().model_dump(), PARTS)
+    for row, quality in zip(rows, scores["quality"], strict=True):
+        known = [value for value in row[1:] if value is not None]
+        assert (quality is None) == (not known)
+        assert quality is None or 0 <= quality <= 1
+    assert len(names) == len(PARTS) + 1
+
+
+def test_all_weights_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="no score can be made"):
+        Weights(votes=0, accepted=0, structure=0, length=0, fit=0)
