@@ -1,0 +1,141 @@
+"""Open tables of any format as numbered rows of values."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pipeline.errors import SourceError
+from pipeline.recipe import Ingest, Table
+from pipeline.sources.base import parse_json, printable
+from pipeline.sources.opening import bare_name, lines, open_stream, read_text
+
+_BATCH = 1000
+Values = Mapping[str, object]
+# (number of the row or line, values), or an exception for what cannot be read
+Numbered = Iterator[tuple[int, Values | ValueError]]
+
+
+def rows(path: Path, label: str, settings: Ingest, table: Table) -> Numbered:
+    """Read a file, or a folder saved by `datasets`; raises SourceError if it is no such table."""
+    if path.is_dir():
+        return _saved(path, label, table)
+    suffix = Path(bare_name(path)).suffix.lower()
+    if suffix == ".parquet":
+        return _parquet(path, label, table)
+    if suffix == ".csv":
+        return _csv(path, label, settings, table)
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return _json(path, label, settings, table, whole=suffix == ".json")
+    raise SourceError(f"{label} is no table that can be read: .jsonl, .json, .parquet or .csv.")
+
+
+def _parquet(path: Path, label: str, table: Table) -> Numbered:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_columns(file.schema_arrow.names, label, table)
+            number = 0
+            wanted = sorted(set(table.columns.values()))
+            for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield number, values
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{label} is damaged or no Parquet file ({error}).") from error
+
+
+def _saved(path: Path, label: str, table: Table) -> Numbered:
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise SourceError(f"{label} is no dataset that can be loaded ({error}).") from error
+    parts = loaded.values() if isinstance(loaded, datasets.DatasetDict) else [loaded]
+    number = 0
+    for part in parts:
+        _check_columns(part.column_names, label, table)
+        for start in range(0, len(part), _BATCH):
+            columns = part[start : start + _BATCH]
+            for values in zip(*columns.values(), strict=True):
+                number += 1
+                yield number, dict(zip(columns, values, strict=True))
+
+
+def _csv(path: Path, label: str, settings: Ingest, table: Table) -> Numbered:
+    limit = settings.limits.max_line_bytes
+    csv.field_size_limit(min(limit, sys.maxsize >> 32))
+    with open_stream(path, settings.limits, label) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+        rows = csv.reader(iter(lambda: text.readline(limit), ""))
+        try:
+            header = next(rows, [])
+        except csv.Error as error:
+            raise SourceError(f"{label} is no CSV table ({error}).") from error
+        _check_columns(header, label, table)
+        while True:
+            number = rows.line_num + 1
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, ValueError(f"no CSV row: {error}")
+                continue
+            if len(row) == len(header):
+                yield number, dict(zip(header, row, strict=True))
+            elif row:
+                yield number, ValueError(f"{len(row)} fields instead of {len(header)}")
+
+
+def _json(path: Path, label: str, settings: Ingest, table: Table, *, whole: bool) -> Numbered:
+    if whole and _starts_a_list(path, label, settings):
+        try:
+            items = parse_json(read_text(path, settings.limits, label))
+        except ValueError as error:
+            raise SourceError(f"{label} cannot be read: {str(error)[:200]}.") from error
+        listed = items if isinstance(items, list) else []
+        numbered: Iterator[tuple[int, object]] = enumerate(listed, 1)
+    else:
+        numbered = _json_lines(path, label, settings)
+    checked = False
+    for number, value in numbered:
+        if isinstance(value, dict):
+            if not checked:
+                _check_columns(value, label, table)
+                checked = True
+            yield number, value
+        elif isinstance(value, ValueError):
+            yield number, value
+        else:
+            yield number, ValueError("not a JSON object")
+
+
+def _json_lines(path: Path, label: str, settings: Ingest) -> Iterator[tuple[int, object]]:
+    for number, line in lines(path, settings.limits, label):
+        if line is None:
+            yield number, ValueError("longer than ingest.limits.max_line_bytes")
+        elif line.strip():
+            try:
+                yield number, parse_json(line)
+            except ValueError as error:
+                yield number, error
+
+
+def _starts_a_list(path: Path, label: str, settings: Ingest) -> bool:
+    with open_stream(path, settings.limits, label) as stream:
+        return stream.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def _check_columns(names: Iterable[str], label: str, table: Table) -> None:
+    there = list(names)
+    missing = [theirs for theirs in table.columns.values() if theirs not in there]
+    if missing:
+        raise SourceError(
+            f"{label} has no column {printable(missing[0])!r}; it has "
+            f"{printable(', '.join(there))[:300]}. Correct ingest.tables, {table.name}, columns."
+        )
