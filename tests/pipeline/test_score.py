@@ -12,7 +12,7 @@ from pipeline.score.stage import ScoreStage
 
 
 def judge(text: str | None) -> float | None:
-    return structure.measure(pl.DataFrame({"response": [text]}))[0]
+    return structure.measure(pl.DataFrame({"response": [text]}, schema={"response": pl.String}))[0]
 
 
 def test_structure_prefers_what_can_be_read() -> None:
