@@ -3,7 +3,8 @@
 import base64
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from prefect.artifacts import (
     create_image_artifact,
@@ -26,8 +27,12 @@ class Artifacts(Progress):
     ) -> None:
         self._stages = stages
         self._logger = logger
-        self._progress = create_progress_artifact(
-            0.0, key="progress", description="Share of the stages that are done."
+        # Without an event loop around it, Prefect's function waits and returns the id itself.
+        self._progress = cast(
+            UUID,
+            create_progress_artifact(
+                0.0, key="progress", description="Share of the stages that are done."
+            ),
         )
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:

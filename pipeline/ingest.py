@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest, Recipe
-from pipeline.record import DROPPED, RAW
+from pipeline.record import RAW
 from pipeline.sources import (
     authored,
     natural_instructions,
@@ -76,7 +76,8 @@ class IngestStage:
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         found = next(item for item in self.found if item.name == shard.name)
-        tally = Tally(self.settings.limits.max_malformed)
+        books = out / DROPPED_FOLDER
+        tally = Tally(self.settings.limits.max_malformed, books, shard.name)
         scratch = out / "scratch"
         scratch.mkdir()
         facts: dict[str, object] = {}
@@ -86,17 +87,17 @@ class IngestStage:
             if self.settings.on_bad_file == "fail":
                 raise
             logger.warning("skipped: %s", error)
-            for path in out.glob("*.parquet"):
+            for path in [*out.glob("*.parquet"), *books.glob("*.parquet")]:
                 path.unlink()
             tally, rows = Tally(1.0), 0
             facts["skipped"] = str(error)
         shutil.rmtree(scratch)
-        _write_malformed(tally, out / DROPPED_FOLDER / f"{shard.name}.parquet")
+        tally.flush()
         dropped: Counter[str] = Counter()
         for (_, reason), count in tally.left_out.items():
             dropped[reason] += count
-        if tally.malformed:
-            dropped["malformed"] = len(tally.malformed)
+        if tally.malformed_rows:
+            dropped["malformed"] = tally.malformed_rows.total()
         facts["inputs"] = [
             {"file": entry.label, "sha256": entry.sha256, "bytes": entry.path.stat().st_size}
             for entry in shard.files
@@ -132,15 +133,3 @@ def _pieces(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             size -= _FILE_ROWS
     if size:
         yield pl.concat(waiting)
-
-
-def _write_malformed(tally: Tally, path: Path) -> None:
-    if tally.malformed:
-        pl.DataFrame(
-            [
-                (f"malformed:{label}:{line}", "ingest", "malformed", f"{label}, line {line}: {why}")
-                for label, line, why in tally.malformed
-            ],
-            schema=DROPPED,
-            orient="row",
-        ).write_parquet(path)

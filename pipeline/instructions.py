@@ -20,13 +20,13 @@ from pipeline.sources.opening import bare_name, lines, read_text
 INSTRUCTION = pl.Schema(
     {
         "id": pl.String(),
-        "source": pl.String,  # as the record names it; null if it does not
-        "prompt": pl.String,
-        "response": pl.String,
-        "system": pl.String,
+        "source": pl.String(),  # as the record names it; null if it does not
+        "prompt": pl.String(),
+        "response": pl.String(),
+        "system": pl.String(),
         "history": pl.List(TURN),
-        "licence": pl.String,
-        "origin": pl.String,
+        "licence": pl.String(),
+        "origin": pl.String(),
     }
 )
 

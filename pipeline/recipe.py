@@ -103,6 +103,10 @@ class Reddit(Part):
         description="Subreddits whose titles become test prompts; null for all.",
     )
     min_votes: int = Field(default=10, description="Votes of the best reply, at least.")
+    min_chars: Count = Field(
+        default=0,
+        description="Shorter replies are passed over, so that a joke does not cost its thread.",
+    )
 
 
 class Table(Part):

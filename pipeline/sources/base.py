@@ -11,6 +11,7 @@ It raises SourceError when a file as a whole is not what its name says; a source
 reads each in `forgiving`, so that a recipe can skip the file instead of the source.
 """
 
+import hashlib
 import json
 import logging
 from collections import Counter
@@ -24,11 +25,13 @@ import polars as pl
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
+from pipeline.record import DROPPED
 
 logger = logging.getLogger(__name__)
 
 # Fewer rows than this cannot tell a broken file from a single broken row.
 _MIN_ROWS_FOR_SHARE = 100
+_MAX_WAITING = 20_000  # malformed rows in memory
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,21 @@ class Found:
 
 @dataclass
 class Tally:
-    """The books of one shard: what was read, what was left out and why."""
+    """The books of one shard: what was read, what was left out and why.
+
+    Malformed rows wait in memory until there are many; then they go to Parquet files in `folder`
+    (record.DROPPED), if there is one. `flush` writes the last of them.
+    """
 
     max_malformed: float
+    folder: Path | None = None
+    name: str = "malformed"  # files in `folder` start with it
     rows: Counter[str] = field(default_factory=Counter)  # records read, by file
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)  # (file, reason)
     malformed: list[tuple[str, int, str]] = field(default_factory=list)  # (file, line, why)
+    malformed_rows: Counter[str] = field(default_factory=Counter)  # by file
+    _first: dict[str, tuple[int, str]] = field(default_factory=dict)  # malformed row of a file
+    _written: int = 0  # files
 
     def read(self, label: str, count: int = 1) -> None:
         """Count records that were seen in a file, whatever becomes of them."""
@@ -69,19 +81,37 @@ class Tally:
     def bad(self, label: str, line: int, why: str) -> None:
         """Note one record that cannot be read; lines count from 1."""
         self.malformed.append((label, line, why[:300]))
+        self.malformed_rows[label] += 1
+        self._first.setdefault(label, (line, why[:300]))
+        if self.folder and len(self.malformed) >= _MAX_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the malformed rows that wait, as lines of the books."""
+        if not self.folder or not self.malformed:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = [
+            (f"malformed:{label}:{line}", "ingest", "malformed", f"{label}, line {line}: {why}")
+            for label, line, why in self.malformed
+        ]
+        path = self.folder / f"{self.name}-{self._written:05d}.parquet"
+        pl.DataFrame(rows, schema=DROPPED, orient="row").write_parquet(path)
+        self._written += 1
+        self.malformed.clear()
 
     def check(self, label: str) -> None:
         """Raise SourceError if too large a share of the file's records is malformed."""
-        first = next((entry for entry in self.malformed if entry[0] == label), None)
-        if first is None:
+        count = self.malformed_rows[label]
+        if not count:
             return
-        count = sum(1 for entry in self.malformed if entry[0] == label)
+        line, why = self._first[label]
         total = max(self.rows[label], count)
         if count == total or (total >= _MIN_ROWS_FOR_SHARE and count > self.max_malformed * total):
             raise SourceError(
                 f"{label}: {count} of {total} rows are malformed, more than the "
-                f"{self.max_malformed:.2%} that the recipe allows (first: line {first[1]}, "
-                f"{first[2]}). Repair the file, or raise ingest.limits.max_malformed."
+                f"{self.max_malformed:.2%} that the recipe allows (first: line {line}, "
+                f"{why}). Repair the file, or raise ingest.limits.max_malformed."
             )
 
 
@@ -141,6 +171,9 @@ def printable(text: str) -> str:
 
 
 def safe_name(text: str) -> str:
-    """Turn a name into one that is safe as a file name on every system."""
+    """Turn a name into one that is safe as a file name on every system; other names stay other."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in text)
-    return kept.strip(".")[:150] or "unnamed"
+    kept = kept.strip(".")[:150]
+    if kept == text:
+        return text
+    return f"{kept}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

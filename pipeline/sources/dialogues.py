@@ -33,12 +33,15 @@ def extend(frame: pl.DataFrame, keys: pl.DataFrame, comments: pl.DataFrame) -> p
         )
     )
     chains = spoken.group_by("row", maintain_order=True).agg("role", "text")
-    rows = frame.to_dicts()
+    changed: dict[int, dict[str, object]] = {}
     for row, roles, texts in chains.iter_rows():
         turns = _turns(roles, texts)
         if len(turns) >= 2 * _MIN_EXCHANGES:
-            rows[row] = _dialogue(rows[row], turns)
-    return pl.DataFrame(rows, schema=frame.schema, orient="row")
+            changed[row] = _dialogue(frame.row(row, named=True), turns)
+    rest = frame.with_row_index("row").filter(~pl.col("row").is_in(list(changed)))
+    new = pl.DataFrame(list(changed.values()), schema=frame.schema, orient="row")
+    new = new.with_columns(pl.Series("row", list(changed), pl.UInt32))
+    return pl.concat([rest, new.select(rest.columns)]).sort("row").drop("row")
 
 
 def _turns(roles: list[str], texts: list[str]) -> list[dict[str, str]]:

@@ -40,7 +40,7 @@ class Bounded(io.RawIOBase):
         packed: int,
         limits: Limits,
         label: str,
-        is_whole: Callable[[], bool] = lambda: True,
+        is_whole: Callable[[], bool] | None = None,
     ) -> None:
         self._stream = stream
         self._is_whole = is_whole
@@ -61,7 +61,7 @@ class Bounded(io.RawIOBase):
                 f"{self._label} is damaged or breaks off after {self._given} bytes of content "
                 f"({error}). Download it again."
             ) from error
-        if not size and len(view) and not self._is_whole():
+        if not size and len(view) and self._is_whole and not self._is_whole():
             raise SourceError(
                 f"{self._label} breaks off after {self._given} bytes of content. Download it again."
             )
@@ -94,7 +94,7 @@ def open_stream(path: Path, limits: Limits, label: str) -> BinaryIO:
     Reading raises SourceError where the file is damaged or expands beyond the limits.
     """
     raw: BinaryIO
-    is_whole: Callable[[], bool] = lambda: True
+    is_whole = None
     if path.suffix == ".zst":
         # Pushshift's archives are written with windows of up to 2 GiB.
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)

@@ -7,8 +7,9 @@ its top answer by votes, then accepted, then lower id (LIMA section 2.1: "the to
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import polars as pl
 
@@ -20,7 +21,15 @@ from pipeline.sources.base import Found, Tally, found, printable
 from pipeline.sources.opening import SUFFIXES, bare_name, open_stream
 from pipeline.sources.sites import group_of, short_name
 from pipeline.sources.spool import Spool
-from pipeline.sources.xmlrows import WELL_FORMED, attribute, moment, number, row_frames, unescape
+from pipeline.sources.xmlrows import (
+    WELL_FORMED,
+    attribute,
+    late_number,
+    moment,
+    number,
+    row_frames,
+    unescape,
+)
 
 NAME = "stackexchange"
 TABLES = {"Posts.xml": "posts", "Users.xml": "users", "Comments.xml": "comments"}
@@ -34,6 +43,8 @@ _OTHER_ARCHIVE = re.compile(r".+-(Badges|PostHistory|PostLinks|Tags|Votes)\.7z")
 _PART_BYTES = 256 << 20  # of dump per part of the spool; packed dumps expand about five times
 _FRAME_ROWS = 20_000
 _MIN_YEAR = 30  # answers of a year that make a distribution of their own
+
+_TEXTS = ("body", "owner_name", "title_asked", "body_asked", "tags_asked", "owner_name_asked")
 
 _QUESTION = 1
 _ANSWER = 2
@@ -53,6 +64,16 @@ _POST = pl.Schema(
         "owner": pl.Int64(),
         "owner_name": pl.String(),
         "content_licence": pl.String(),
+    }
+)
+_USER = pl.Schema({"owner": pl.Int64(), "name": pl.String(), "dump": pl.Int32()})
+_COMMENT = pl.Schema(
+    {
+        "comment": pl.Int64(),
+        "answer": pl.Int64(),
+        "user": pl.Int64(),
+        "text": pl.String(),
+        "dump": pl.Int32(),
     }
 )
 
@@ -84,19 +105,21 @@ def _dumps_of_sites(dumps: Path) -> Iterator[tuple[str, Path]]:
             if match:
                 yield match["site"].split("__")[0], path
         elif path.is_dir():
-            files = {bare_name(file): file for file in sorted(path.iterdir()) if file.is_file()}
-            if not any(name.lower() == "posts.xml" for name in files):
-                continue
-            for name in files:
-                if name in TABLES or name.lower() == "posts.xml":
-                    yield path.name.split("__")[0], files[name]
+            files = [file for file in sorted(path.iterdir()) if file.is_file()]
+            tables = [file for file in files if bare_name(file) in TABLES or _is_posts(file)]
+            if any(_is_posts(file) for file in tables):
+                yield from ((path.name.split("__")[0], file) for file in tables)
+
+
+def _is_posts(file: Path) -> bool:
+    return bare_name(file).lower() == "posts.xml"
 
 
 @dataclass
 class _Dump:
     """The files of one dump of a site: one archive, several, or the files of a folder."""
 
-    files: dict[str, Path] = field(default_factory=dict)  # table -> its own file
+    files: list[Path] = field(default_factory=list)
     archives: list[Path] = field(default_factory=list)
 
 
@@ -109,14 +132,14 @@ def read(found: Found, settings: Ingest, tally: Tally, scratch: Path) -> Iterato
 
 
 def _group(found: Found) -> list[_Dump]:
-    dumps: dict[str, _Dump] = {}
+    dumps: dict[tuple[str, str], _Dump] = {}
     for path in found.files:
         if path.suffix == ".7z":
             match = _ARCHIVE.fullmatch(path.name)
-            dump = dumps.setdefault(match["site"] if match else path.name, _Dump())
+            dump = dumps.setdefault(("7z", match["site"] if match else path.name), _Dump())
             dump.archives.append(path)
         else:
-            dumps.setdefault(path.parent.name, _Dump()).files[bare_name(path)] = path
+            dumps.setdefault(("folder", path.parent.name), _Dump()).files.append(path)
     return list(dumps.values())
 
 
@@ -138,9 +161,9 @@ class _Reading:
         self.answers = Spool(scratch / "answers", "question", parts)
         self.questions = Spool(scratch / "questions", "question", parts)
         self.dumps = 0
-        self.newest: list[pl.Series] = []  # of each dump: the time of its last post
+        self.newest: list[datetime] = []  # of each dump: the time of its last post
         self.ids: list[pl.Series] = []  # of each dump: all its posts, to know what is superseded
-        self.scores: list[pl.DataFrame] = []
+        self.ranks: list[pl.DataFrame] = []
         self.names: list[pl.DataFrame] = []
         self.comments: list[pl.DataFrame] = []
         self.several = len(_group(found)) > 1
@@ -154,7 +177,14 @@ class _Reading:
         seen: set[str] = set()
         # An archive is read in its own order; what comes before the posts needs a second pass.
         for _ in range(2):
+            read: set[str] = set()
             for table, label, stream in self._tables(dump, wanted - seen):
+                if table in read:
+                    raise SourceError(
+                        f"{label}: {table} is there a second time in one dump of {self.host}; "
+                        "keep one of the two."
+                    )
+                read.add(table)
                 if table == "Posts.xml":
                     owners, posts = self._posts(stream, label)
                 elif owners is None or posts is None:
@@ -174,18 +204,17 @@ class _Reading:
         self.dumps += 1
 
     def _tables(self, dump: _Dump, wanted: set[str]) -> Iterator[tuple[str, str, BinaryIO]]:
-        for path in dump.files.values():
-            if bare_name(path) not in TABLES and bare_name(path).lower() == "posts.xml":
+        for path in dump.files:
+            if bare_name(path) not in TABLES:
                 raise SourceError(
                     f"{self.found.label(path)} is not an official dump: the file is called "
                     "Posts.xml there. If it is one, rename it."
                 )
-        for table in ("Posts.xml", "Users.xml", "Comments.xml"):
-            path_of_table = dump.files.get(table)
-            if path_of_table and table in wanted:
-                label = self.found.label(path_of_table)
-                with open_stream(path_of_table, self.settings.limits, label) as stream:
-                    yield table, label, stream
+        for path in sorted(dump.files, key=lambda path: (not _is_posts(path), path.name)):
+            if bare_name(path) in wanted:
+                label = self.found.label(path)
+                with open_stream(path, self.settings.limits, label) as stream:
+                    yield bare_name(path), label, stream
         order = sorted(dump.archives, key=lambda path: ("-Posts" not in path.name, path.name))
         for path in order:
             label = self.found.label(path)
@@ -213,14 +242,14 @@ class _Reading:
             answers.append(posts["answer"].drop_nulls())
             if self.several:
                 ids.append(heads["id"])
-            newest.append(heads["created_at"])
+            newest.append(cast(datetime | None, heads["created_at"].max()) or datetime.min)
             scores.append(_count_scores(heads))
             self.answers.add(posts.filter(pl.col("answer").is_not_null()))
             self.questions.add(posts.filter(pl.col("answer").is_null()))
         if self.several:
             self.ids.append(pl.concat(ids).drop_nulls())
-        self.newest.append(pl.concat(newest))
-        self.scores.append(_sum_scores(pl.concat(scores)))
+        self.newest.append(max(newest))
+        self.ranks.append(_ranks(pl.concat(scores)).with_columns(dump=pl.lit(self.dumps)))
         return pl.concat(owners).unique(), pl.concat(answers)
 
     def _heads(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
@@ -246,62 +275,73 @@ class _Reading:
         self.tally.leave_out(label, "not_a_post", counts["other"].item())
         self.tally.leave_out(label, "low_votes", counts["low"].item())
         heads = heads.filter(is_post & ~low)
-        unanswered = (pl.col("kind") == _QUESTION) & (number("AnswerCount") == 0).fill_null(False)
+        unanswered = (pl.col("kind") == _QUESTION) & (late_number("AnswerCount") == 0).fill_null(
+            False
+        )
         count = heads.select(unanswered.sum()).item()
         self.tally.leave_out(label, "no_answer", count)
         return heads.filter(~unanswered)
 
     def _survivors(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
-        sound = pl.col("line").str.contains(WELL_FORMED)
         parent = number("ParentId")
         is_answer = pl.col("kind") == _ANSWER
-        body = pl.col("line").str.contains(r'\sBody="')
-        sound = sound & body & (~is_answer | parent.is_not_null())
-        for row in heads.filter(~sound).iter_rows(named=True):
-            self.tally.bad(label, row["number"], "attributes are missing or not well-formed")
-        heads = heads.filter(sound)
-        posts = heads.select(
+        body = pl.col("line").str.contains(' Body="', literal=True)
+        heads = self._sound(heads, body & (~is_answer | parent.is_not_null()), label)
+        # Lazy, so that what the expressions have in common is computed once.
+        posts = heads.lazy().select(
             answer=pl.when(is_answer).then("id"),
             question=pl.when(is_answer).then(parent).otherwise("id"),
             dump=pl.lit(self.dumps),
             votes="votes",
             created_at="created_at",
-            accepted_answer=number("AcceptedAnswerId"),
-            closed=pl.col("line").str.contains(r'\sClosedDate="'),
+            accepted_answer=late_number("AcceptedAnswerId"),
+            closed=pl.col("line").str.contains(' ClosedDate="', literal=True),
             title=attribute("Title"),
             body=attribute("Body"),
             tags=attribute("Tags"),
-            owner=number("OwnerUserId"),
+            owner=late_number("OwnerUserId"),
             owner_name=attribute("OwnerDisplayName"),
             content_licence=attribute("ContentLicense"),
-        ).cast(_POST)
-        texts = ("title", "body", "tags", "owner_name")
-        return posts.with_columns(unescape(posts[name]).alias(name) for name in texts)
+        )
+        return posts.cast(_POST).collect()
 
     def _users(self, stream: BinaryIO, label: str, owners: pl.Series) -> None:
         for rows in self._rows(stream, "Users.xml", label):
-            users = rows.select(number("Id").alias("owner"), attribute("DisplayName").alias("name"))
-            users = users.filter(pl.col("owner").is_in(owners.implode()))
+            wanted = rows.filter(number("Id").is_in(owners.implode()).fill_null(True))
+            wanted = self._sound(wanted, number("Id").is_not_null(), label)
+            users = wanted.select(owner=number("Id"), name=attribute("DisplayName"))
             users = users.with_columns(unescape(users["name"]), dump=pl.lit(self.dumps))
-            self.names.append(users)
+            self.names.append(users.cast(_USER))
 
     def _comments(self, stream: BinaryIO, label: str, answers: pl.Series) -> None:
         for rows in self._rows(stream, "Comments.xml", label):
-            comments = rows.select(
-                number("Id").alias("comment"),
-                number("PostId").alias("answer"),
-                number("UserId").alias("user"),
-                attribute("Text").alias("text"),
-            ).filter(pl.col("answer").is_in(answers.implode()))
-            self.comments.append(comments.with_columns(unescape(comments["text"])))
+            wanted = rows.filter(number("PostId").is_in(answers.implode()).fill_null(True))
+            has_all = number("Id").is_not_null() & number("PostId").is_not_null()
+            wanted = self._sound(wanted, has_all & attribute("Text").is_not_null(), label)
+            comments = wanted.select(
+                comment=number("Id"),
+                answer=number("PostId"),
+                user=late_number("UserId"),
+                text=attribute("Text"),
+                dump=pl.lit(self.dumps),
+            )
+            self.comments.append(comments.with_columns(unescape(comments["text"])).cast(_COMMENT))
+
+    def _sound(self, rows: pl.DataFrame, complete: pl.Expr, label: str) -> pl.DataFrame:
+        """Keep the rows that are well-formed and complete, note the others as malformed."""
+        sound = pl.col("line").str.contains(WELL_FORMED) & complete
+        rows = rows.with_columns(sound=sound)
+        for line in rows.filter(~pl.col("sound"))["number"]:
+            self.tally.bad(label, line, "attributes are missing or not well-formed")
+        return rows.filter("sound")
 
     def candidates(self) -> Iterator[pl.DataFrame]:
         """Join answers to questions, pick the top ones and give them their names."""
-        age = [series.max() for series in self.newest]
-        # Later dumps are newer; equal ones keep the order of their names.
-        order = sorted(range(self.dumps), key=lambda dump: (str(age[dump]), dump))
-        names = self._names(order)
-        scores = _ranks(self.scores[order[-1]])
+        # The dump with the latest post is the newest; equal ones keep the order of their names.
+        order = sorted(range(self.dumps), key=lambda dump: (self.newest[dump], dump))
+        names = self._newest(self.names, _USER, "owner", order)
+        comments = self._newest(self.comments, _COMMENT, "comment", order)
+        ranks = pl.concat(self.ranks)
         for part in range(self.answers.parts):
             answers, questions = self.answers.part(part), self.questions.part(part)
             if answers is None:
@@ -309,7 +349,7 @@ class _Reading:
             if questions is None:
                 questions = answers.clear()
             top = self._top(self._current(answers, order), self._current(questions, order))
-            frame = self._finish(top, names, scores)
+            frame = self._finish(top, names, ranks, comments)
             for start in range(0, len(frame), _FRAME_ROWS):
                 yield frame.slice(start, _FRAME_ROWS)
 
@@ -351,25 +391,27 @@ class _Reading:
         self.tally.leave_out(label, "not_top_answer", len(joined) - len(top))
         return top
 
-    def _names(self, order: list[int]) -> pl.DataFrame:
-        schema = pl.Schema({"owner": pl.Int64(), "name": pl.String(), "dump": pl.Int32()})
-        names = pl.concat(
-            [frame.cast(schema) for frame in self.names] or [pl.DataFrame(schema=schema)]
-        )
-        rank = pl.col("dump").replace_strict(
-            {dump: position for position, dump in enumerate(order)}, return_dtype=pl.Int32
-        )
-        names = names.with_columns(rank.alias("dump")).sort("dump", "owner")
-        return names.unique("owner", keep="last", maintain_order=True).select("owner", "name")
+    def _newest(
+        self, frames: list[pl.DataFrame], schema: pl.Schema, key: str, order: list[int]
+    ) -> pl.DataFrame:
+        """Join what was read of all dumps; of rows with one key the newest dump's is kept."""
+        frame = pl.concat([pl.DataFrame(schema=schema), *frames])
+        age = {dump: position for position, dump in enumerate(order)}
+        frame = frame.with_columns(pl.col("dump").replace_strict(age, return_dtype=pl.Int32))
+        frame = frame.sort("dump", key, maintain_order=True)
+        return frame.unique(key, keep="last", maintain_order=True).drop("dump")
 
-    def _finish(self, top: pl.DataFrame, names: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    def _finish(
+        self, top: pl.DataFrame, names: pl.DataFrame, ranks: pl.DataFrame, comments: pl.DataFrame
+    ) -> pl.DataFrame:
+        top = top.with_columns(unescape(top[name]) for name in _TEXTS)
         top = top.join(names, on="owner", how="left").join(
             names.rename({"owner": "owner_asked", "name": "name_asked"}),
             on="owner_asked",
             how="left",
         )
         top = top.with_columns(year=pl.col("created_at").dt.year()).join(
-            scores, on=["year", "votes"], how="left"
+            ranks, on=["dump", "year", "votes"], how="left"
         )
         name, base = short_name(self.host), f"https://{self.host}"
         frame = top.sort("answer").select(
@@ -399,9 +441,9 @@ class _Reading:
             adult=pl.lit(False),
             split=pl.lit(None, pl.String),
         )
-        if self.comments:
+        if len(comments):
             keys = top.sort("answer").select("answer", "owner", "owner_asked")
-            frame = dialogues.extend(frame, keys, pl.concat(self.comments))
+            frame = dialogues.extend(frame, keys, comments)
         return conform(frame, RAW)
 
 
@@ -433,7 +475,8 @@ def _licence() -> pl.Expr:
         .then(pl.lit("CC BY-SA 3.0"))
         .otherwise(pl.lit("CC BY-SA 4.0"))
     )
-    return pl.coalesce(pl.col("content_licence"), by_date)
+    named = pl.col("content_licence").str.strip_chars()
+    return pl.when(named.str.len_chars() > 0).then(named).otherwise(by_date)
 
 
 def _tags(column: str) -> pl.Expr:
@@ -446,16 +489,13 @@ def _count_scores(heads: pl.DataFrame) -> pl.DataFrame:
     return answers.group_by(pl.col("created_at").dt.year().alias("year"), "votes").len("count")
 
 
-def _sum_scores(counts: pl.DataFrame) -> pl.DataFrame:
-    return counts.group_by("year", "votes").agg(pl.col("count").sum())
-
-
 def _ranks(counts: pl.DataFrame) -> pl.DataFrame:
     """Return the mid-rank share of each number of votes among the site's answers of the year.
 
     Years with fewer than 30 answers take the distribution of all years.
     """
-    counts = counts.cast({"count": pl.Float64}).sort("year", "votes")
+    counts = counts.group_by("year", "votes").agg(pl.col("count").sum().cast(pl.Float64))
+    counts = counts.sort("year", "votes")
     below = pl.col("count").cum_sum() - pl.col("count") / 2
     yearly = counts.with_columns(
         votes_rank=(below / pl.col("count").sum()).over("year"),

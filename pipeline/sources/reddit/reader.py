@@ -130,6 +130,8 @@ class _Reader:
         self.scores.setdefault(subreddit, Counter())[reply.votes] += 1
         if reply.votes < self.settings.reddit.min_votes:
             return "low_votes"
+        if len(reply.body) < self.settings.reddit.min_chars:
+            return "too_short"
         rival = self.best.get(reply.thread)
         if rival is not None:
             if rival[0].id == reply.id:
