@@ -216,11 +216,11 @@ def _split(
     """
     hints = rest.frame["hint"].to_list()
     order = list(pick.order)
+    chosen = set(order)
     free = [place for place in order if hints[place] != "train"]
-    spare = (p for p in range(len(rest)) if hints[p] != "train" and p not in set(order))
-    while len(free) < validation and (extra := next(spare, None)) is not None:
-        free.append(extra)
-        order.append(extra)
+    spare = [p for p in range(len(rest)) if hints[p] != "train" and p not in chosen]
+    extra = spare[: max(0, validation - len(free))]
+    free, order = free + extra, order + extra
     lots = generator(rest.settings.seed, rest.group, "validation").permutation(len(free))
     drawn = {free[lot] for lot in lots[:validation]}
     ranked = list(enumerate(order, 1))

@@ -5,6 +5,7 @@ method breaks by the smaller index is broken the same way. Vectors lie on the gr
 pipeline.vectors: cosines are exact, and no thread count or block size can change a pick.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -49,12 +50,12 @@ class Candidates:
         """Rows there are to pick from."""
         return len(self.frame)
 
-    @property
+    @functools.cached_property
     def ids(self) -> list[str]:
         """The ids, best first."""
         return self.frame["id"].to_list()
 
-    @property
+    @functools.cached_property
     def quality(self) -> Floats:
         """The quality, 0 where there is none."""
         return self.frame["quality"].fill_null(0.0).to_numpy()
