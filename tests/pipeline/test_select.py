@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import StageError
 from pipeline.recipe import Select
-from pipeline.select import SelectStage, choose
+from pipeline.select import SelectStage
 from pipeline.selection import facility_location, k_center
 from pipeline.selection.certificate import certify
+from pipeline.selection.choice import choose
 from pipeline.selection.methods import METHODS
 from pipeline.selection.shares import share
 from pipeline.vectors import column, snap
