@@ -64,12 +64,12 @@ def name_clusters(counts: pl.DataFrame, sizes: dict[int, int], words: int) -> di
     size = pl.col("cluster").replace_strict(sizes, return_dtype=pl.Int64)
     everywhere = pl.col("rows").sum().over("word")
     weight = pl.col("rows") / size * (1 + per_cluster / everywhere).log()
+    common = (pl.col("rows") > 1) & (pl.col("rows") >= SHARE * pl.col("size"))
     ranked = (
         counts.with_columns(size=size, weight=weight.round(9))
-        .filter(
-            (pl.col("rows") >= SHARE * pl.col("size")) & (pl.col("rows") > 1) | (pl.col("size") < 3)
-        )
-        .sort(["cluster", "weight", "word"], descending=[False, True, False])
+        .with_columns(common=common | (pl.col("size") < 3))
+        # Where rows share too few words, the words of some of them name the cluster.
+        .sort(["cluster", "common", "weight", "word"], descending=[False, True, True, False])
         .group_by("cluster", maintain_order=True)
         .head(8 * words)
     )

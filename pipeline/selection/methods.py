@@ -47,7 +47,7 @@ def _standing(candidates: Candidates, place: int, order: list[int], method: str)
     if method in _CRITERION:
         return f"not among the {len(order)} picked for {candidates.group} {_CRITERION[method]}"
     quality = candidates.frame["quality"]
-    last = max(order, key=lambda chosen: chosen)
+    last = max(order)
     where = f"number {place + 1} of {len(candidates)} in {candidates.group}"
     if quality[place] is None or quality[last] is None:
         return f"{where} by votes; {len(order)} were picked"
