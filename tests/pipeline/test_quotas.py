@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.quotas import fill, largest_remainder, spread, temper
@@ -24,6 +24,7 @@ def test_spread_pours_over_what_a_full_name_cannot_hold() -> None:
     }
 
 
+@settings(deadline=None)
 @given(weights=COUNTS, room=COUNTS, total=st.integers(0, 200))
 def test_spread_fills_exactly_and_never_above_room(
     weights: dict[str, int], room: dict[str, int], total: int
@@ -33,6 +34,7 @@ def test_spread_fills_exactly_and_never_above_room(
     assert all(0 <= parts[name] <= room[name] for name in room)
 
 
+@settings(deadline=None)
 @given(quotas=COUNTS, available=COUNTS, refill=st.booleans())
 def test_fill_reaches_the_sum_whenever_rows_allow(
     quotas: dict[str, int], available: dict[str, int], refill: bool

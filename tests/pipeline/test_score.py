@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.recipe import Score, Weights
@@ -63,6 +63,7 @@ def test_fit_is_the_cosine_of_prompt_and_response(make_rows) -> None:
     assert fit.measure(frame).to_list() == [1.0, None]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), *[st.none() | st.floats(0, 1) for _ in PARTS]), min_size=1
