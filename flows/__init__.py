@@ -1,0 +1,6 @@
+"""The Prefect flow. Nothing leaves the machine: set before any module here imports Prefect."""
+
+import os
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")

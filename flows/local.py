@@ -1,5 +1,6 @@
 """Run the flow from a terminal: with the configured server, else with one that lives as long."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,15 +8,14 @@ from typing import Any
 
 from pipeline.run import Progress
 
-# Nothing leaves the machine: set before Prefect reads its settings.
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-
 
 def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Run `curate` with the parameters `words`; returns its answer."""
-    # The terminal has its own lines; Prefect's would say everything a second time.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    # The terminal has its own lines; Prefect's would say everything a second time. They go to the
+    # server alone, from where the UI shows them.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_not_from_prefect)
     from flows.curate import curate
     from flows.watching import watched_by
 
@@ -24,9 +24,14 @@ def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return answer
 
 
+def _not_from_prefect(record: logging.LogRecord) -> bool:
+    return not record.name.startswith("prefect")
+
+
 @contextmanager
 def _server() -> Iterator[None]:
     """Start a server unless one is configured; worker processes find it by its address."""
+    from prefect.logging.handlers import APILogHandler
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -39,4 +44,5 @@ def _server() -> Iterator[None]:
         with temporary_settings({PREFECT_API_URL: server.api_url}):
             yield
     finally:
+        APILogHandler().flush()  # what is still to be logged finds no server later
         server.stop()

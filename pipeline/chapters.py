@@ -135,8 +135,9 @@ def _copies(stage: Path, row: str) -> list[str]:
         number = scan.filter(pl.col("id") == row).select("cluster")
         members = scan.join(number, on="cluster", how="semi").sort("id").collect()
         others = members.filter(pl.col("id") != row)
-        for name, alike in others.select("id", "similarity_to_kept").head(_SHOWN).iter_rows():
-            how = "" if alike is None else f", {alike:.2f} like the kept one"
+        columns = ("id", "keeps", "similarity_to_kept")
+        for name, keeps, alike in others.select(columns).head(_SHOWN).iter_rows():
+            how = ", which stays" if keeps else f", {alike:.2f} like the row that stays"
             lines.append(f"in one group with {one_line(name)}{how}")
         if len(others) > _SHOWN:
             lines.append(f"and with {len(others) - _SHOWN} more")

@@ -282,7 +282,10 @@ def doctor(as_json: AsJson = False) -> None:
     findings = examine()
     if as_json:
         _print_json(
-            {"ok": all(item.ok for item in findings), "checks": [vars(i) for i in findings]}
+            {
+                "ok": all(item.ok for item in findings if item.needed),
+                "checks": [vars(item) for item in findings],
+            }
         )
     else:
         typer.echo(render(findings))

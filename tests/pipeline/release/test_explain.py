@@ -39,7 +39,7 @@ def test_a_duplicate_names_the_kept_row_and_its_similarity(run):
 
 def test_a_kept_row_names_its_copies_on_one_line(run):
     text = explain(run, "stackexchange:cooking:2", STAGES).render()
-    assert "in one group with stackexchange:cooking:4, 0.83 like the kept one" in text
+    assert "in one group with stackexchange:cooking:4, 0.83 like the row that stays" in text
     assert HOSTILE.replace("\n", " ") in text
 
 
