@@ -107,7 +107,12 @@ class Tally:
             return
         line, why = self._first[label]
         total = max(self.rows[label], count)
-        if count == total or (total >= _MIN_ROWS_FOR_SHARE and count > self.max_malformed * total):
+        if count == total:
+            raise SourceError(
+                f"{label}: none of its {total} rows can be read (first: line {line}, {why}). It is "
+                "not what its name says, or it is damaged."
+            )
+        if total >= _MIN_ROWS_FOR_SHARE and count > self.max_malformed * total:
             raise SourceError(
                 f"{label}: {count} of {total} rows are malformed, more than the "
                 f"{self.max_malformed:.2%} that the recipe allows (first: line {line}, "

@@ -195,6 +195,8 @@ def lines(path: Path, limits: Limits, label: str) -> Iterator[tuple[int, bytes |
         for first, block, too_long in line_blocks(stream, limits, 1 << 22):
             for number in too_long:
                 yield number, None
+            if not block:
+                continue
             for offset, line in enumerate(block.removesuffix(b"\n").split(b"\n")):
                 line = line.removesuffix(b"\r")
                 yield first + offset, line if len(line) <= limits.max_line_bytes else None

@@ -35,7 +35,9 @@ _DAMAGED = (
     TypeError,
     AttributeError,
 )
-_CHUNKS = 16  # chunks that may wait in the queue; py7zr's chunks are at most 1 MiB
+_PACKED_BYTES = 1 << 17  # that py7zr unpacks at a time, to at most 128 MB if they hold a bomb
+_CHUNK_BYTES = 1 << 20
+_CHUNKS = 16  # chunks that may wait in the queue
 
 
 class _Abandoned(Exception):  # noqa: N818
@@ -50,7 +52,9 @@ class _Writer(Py7zIO):
 
     def write(self, s: bytes | bytearray) -> int:
         self._size += len(s)
-        self._pump.put((self._name, bytes(s)))
+        view = memoryview(s)
+        for start in range(0, len(s), _CHUNK_BYTES):
+            self._pump.put((self._name, view[start : start + _CHUNK_BYTES]))
         return len(s)
 
     def read(self, size: int | None = None) -> bytes:
@@ -102,7 +106,7 @@ class _Member(io.RawIOBase):
             data = self._reader.more(self._name)
             if data is None:
                 return 0
-            self._rest = memoryview(data)
+            self._rest = data
         size = min(len(buffer), len(self._rest))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
@@ -123,13 +127,13 @@ class _Reader:
             raise damaged(self._label, value)
         return self._ahead
 
-    def more(self, name: str) -> bytes | None:
+    def more(self, name: str) -> memoryview | None:
         """Return the member's next chunk; None at its end."""
         kind, value = self.peek()
         if kind != name:
             return None
         self._ahead = None
-        return cast(bytes, value)
+        return cast(memoryview, value)
 
 
 def damaged(label: str, error: BaseException) -> SourceError:
@@ -137,6 +141,8 @@ def damaged(label: str, error: BaseException) -> SourceError:
     if isinstance(error, py7zr.exceptions.PasswordRequired):
         return SourceError(f"{label} is encrypted; unpack it yourself and give the XML files.")
     reason = str(error).replace("\n", " ") or type(error).__name__
+    if isinstance(error, py7zr.exceptions.CrcError):
+        reason = "a checksum is wrong"
     return SourceError(f"{label} is damaged or no 7z archive ({reason[:120]}). Download it again.")
 
 
@@ -150,7 +156,10 @@ def members(
     """
     try:
         # An open file keeps py7zr in one thread: the order of the archive is ours, too.
-        with path.open("rb") as raw, py7zr.SevenZipFile(raw, "r") as archive:
+        with (
+            path.open("rb") as raw,
+            py7zr.SevenZipFile(raw, "r", blocksize=_PACKED_BYTES) as archive,
+        ):
             packed = path.stat().st_size
             _check_size(archive, packed, limits, label)
             targets = _targets(archive, wanted, label)

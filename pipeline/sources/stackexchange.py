@@ -39,7 +39,7 @@ NEEDED = {
     "Comments.xml": ("Id", "PostId", "Text"),
 }
 _ARCHIVE = re.compile(r"(?P<site>.+?)(?:-(?P<table>Posts|Users|Comments))?\.7z")
-_OTHER_ARCHIVE = re.compile(r".+-(Badges|PostHistory|PostLinks|Tags|Votes)\.7z")
+_OTHER_ARCHIVE = re.compile(r".+-(?:Badges|PostHistory|PostLinks|Sites|Tags|Votes)\.7z")
 _PART_BYTES = 256 << 20  # of dump per part of the spool; packed dumps expand about five times
 _FRAME_ROWS = 20_000
 _MIN_YEAR = 30  # answers of a year that make a distribution of their own

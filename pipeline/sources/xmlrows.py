@@ -18,6 +18,8 @@ from pipeline.sources.opening import line_blocks
 
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 256
+_FIRST_BYTES = 1 << 20
+_FIRST_ROW = re.compile(rb'<row (?:[^<">]|"[^"<]*")*+>')
 _ATTRIBUTE = re.compile(rb' ([A-Za-z]+)="')
 # What may stand before the first row. Possessive, so that no file can make it try all ways.
 _PROLOG = re.compile(
@@ -113,7 +115,7 @@ def row_frames(
         if not started:
             block = _check_head(block.removeprefix(b"\xef\xbb\xbf"), root, needed, label)
             started = True
-        tail = (tail + block[-_TAIL_BYTES:]).rstrip()[-_TAIL_BYTES:]
+        tail = (tail + block.rstrip()[-_TAIL_BYTES:]).rstrip()[-_TAIL_BYTES:]
         yield _rows(first, block, root, limits, label, tally)
     if not started:
         raise SourceError(f"{label} holds nothing to read; it should hold <{root}>.")
@@ -126,7 +128,7 @@ def row_frames(
 def _check_head(block: bytes, root: str, needed: tuple[str, ...], label: str) -> bytes:
     """Check what stands before the first row; returns the block with spaces in its place."""
     head = block[:_HEAD_BYTES]
-    before_row, _, after = head.partition(b"<row ")
+    before_row = head.partition(b"<row ")[0]
     # Some tools write a bare DOCTYPE, which nothing here would load; a DTD inside it is an attack.
     if b"<!ENTITY" in before_row or re.search(rb"<!DOCTYPE[^>]*\[", before_row):
         raise SourceError(f"{label} declares entities; no dump does, so it is refused.")
@@ -135,9 +137,9 @@ def _check_head(block: bytes, root: str, needed: tuple[str, ...], label: str) ->
     if match is None or found != root:
         shown = f"<{found}>" if match else "no element"
         raise SourceError(f"{label} is not a Stack Exchange table: {shown} where <{root}> belongs.")
-    if after:
-        row = block[len(before_row) :].split(b"\n", 1)[0]
-        names = {name.decode("ascii") for name in _ATTRIBUTE.findall(row[:1_000_000])}
+    row = _FIRST_ROW.search(block[len(before_row) : len(before_row) + _FIRST_BYTES])
+    if row:
+        names = {name.decode("ascii") for name in _ATTRIBUTE.findall(row.group())}
         missing = [name for name in needed if name not in names]
         if missing:
             raise SourceError(
@@ -153,8 +155,7 @@ def _check_head(block: bytes, root: str, needed: tuple[str, ...], label: str) ->
 def _rows(
     first: int, block: bytes, root: str, limits: Limits, label: str, tally: Tally
 ) -> pl.DataFrame:
-    raw = pl.Series("line", block.removesuffix(b"\n").split(b"\n"), pl.Binary)
-    lines = raw.cast(pl.String, strict=False)  # null where the bytes are no UTF-8
+    lines = _decode(block.removesuffix(b"\n").split(b"\n"))
     frame = lines.to_frame().with_row_index("number", first)
     # A hand-cut file may have its last row on the line of the closing tag.
     line = pl.col("line")
@@ -168,14 +169,26 @@ def _rows(
     rows = frame.filter(kept)
     tally.read(label, len(rows))
     if len(rows) < len(frame):
-        plain = line.str.strip_chars()
-        furniture = (
-            plain.is_in(["", f"<{root}>", f"<{root}/>"]) | plain.str.contains(r"^<[?!]")
-        ).fill_null(False)
+        furniture = line.str.contains(rf"^\s*(?:$|</?{root}\s*/?>$|<[?!])").fill_null(False)
         for number, text in frame.filter(~kept & ~furniture).iter_rows():
             tally.read(label)
             tally.bad(label, number, _why(text, limits))
     return rows
+
+
+def _decode(lines: list[bytes]) -> pl.Series:
+    """Return the lines as text; null where the bytes are no UTF-8."""
+    try:
+        return pl.Series("line", lines, pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        pass
+    texts: list[str | None] = []
+    for line in lines:
+        try:
+            texts.append(line.decode())
+        except UnicodeDecodeError:
+            texts.append(None)
+    return pl.Series("line", texts, pl.String)
 
 
 def _why(line: str | None, limits: Limits) -> str:
