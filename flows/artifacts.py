@@ -54,7 +54,7 @@ class Artifacts(Progress):
         create_table_artifact(_funnel_rows(result), "funnel", "Rows in and out of each stage.")
         release = Path(result.release)
         card = (release / "README.md").read_text(encoding="utf-8")
-        create_markdown_artifact(_without_head(card), "release-card", f"Release {release}")
+        create_markdown_artifact(_without_head(card), "release-card", _name(release))
         for key, picture, said in (
             ("cluster-map", cluster_map(Path(result.run)), "Picked rows among the pool."),
             ("lengths", length_histogram(release), "Characters of the responses, by group."),
@@ -62,6 +62,10 @@ class Artifacts(Progress):
             url = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
             create_image_artifact(url, key, said)
         update_progress_artifact(self._progress, 100.0, description="The release is there.")
+
+
+def _name(release: Path) -> str:
+    return f"Release {release.parent.name} {release.name}"
 
 
 def _funnel_rows(result: Result) -> list[dict[str, Any]]:

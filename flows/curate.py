@@ -28,12 +28,14 @@ _BATCHES_PER_WORKER = 3
 
 
 @task(name="shards", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-def run_batch(jobs: list[Job], label: str) -> list[str]:
+def run_batch(jobs: list[Job], label: str) -> None:
     """Run some shards of one stage, one after the other."""
-    return [run_job(job) for job in jobs]
+    # Nothing is returned: Prefect draws an arrow wherever it meets a result's id again.
+    for job in jobs:
+        run_job(job)
 
 
-@task(name="release", cache_policy=NO_CACHE, persist_result=False)
+@task(name="release", task_run_name="release", cache_policy=NO_CACHE, persist_result=False)
 def release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
     """Build the release, or find that it is there already."""
     return build(run, recipe, releases, stages=stage_names(recipe), force=force)
@@ -107,9 +109,10 @@ def _submit(
     count = min(len(jobs), workers * _BATCHES_PER_WORKER)
     # Neighbours go to different batches, since large shards tend to stand together.
     batches = [list(jobs[start::count]) for start in range(count)]
-    futures: list[PrefectFuture[list[str]]] = []
+    futures: list[PrefectFuture[None]] = []
     for number, batch in enumerate(batches, 1):
         label = stage if count == 1 else f"{stage} · {number} of {count}"
         futures.append(runner.submit(run_batch, {"jobs": batch, "label": label}))
-    for future in futures:
-        yield from future.result()
+    for batch, future in zip(batches, futures, strict=True):
+        future.result()
+        yield from (job.shard.name for job in batch)

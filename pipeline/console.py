@@ -120,7 +120,8 @@ def shortfall_lines(result: Result) -> list[str]:
     lines = []
     for short in result.shortfall:
         most = ", ".join(f"{reason} {count:,}" for reason, count in short["because"])
-        why = f"; most rows of its source left as {most}" if most else ""
+        why = f"; most of its rows left as {most}" if most else ""
+        why = why or ("" if short["got"] else "; the dumps hold none")
         lines.append(
             f"{short['split']}: {short['group']} has {short['got']:,} of {short['wanted']:,} rows, "
             f"{short['missing']:,} missing{why}"

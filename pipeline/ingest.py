@@ -85,7 +85,7 @@ class IngestStage:
         scratch.mkdir()
         facts: dict[str, object] = {}
         try:
-            rows = self._write(found, tally, out, scratch)
+            rows, facts["groups"] = self._write(found, tally, out, scratch)
         except SourceError as error:
             if self.settings.on_bad_file == "fail":
                 raise
@@ -93,7 +93,7 @@ class IngestStage:
             for path in [*out.glob("*.parquet"), *books.glob("*.parquet")]:
                 path.unlink()
             tally, rows = Tally(1.0), 0
-            facts["skipped"] = str(error)
+            facts |= {"skipped": str(error), "groups": []}
         shutil.rmtree(scratch)
         tally.flush()
         dropped: Counter[str] = Counter()
@@ -112,14 +112,16 @@ class IngestStage:
         ]
         return ShardStats(rows + sum(dropped.values()), rows, dict(dropped), facts)
 
-    def _write(self, found: Found, tally: Tally, out: Path, scratch: Path) -> int:
+    def _write(self, found: Found, tally: Tally, out: Path, scratch: Path) -> tuple[int, list[str]]:
+        """Write what the source reads; returns the number of rows and the groups they are of."""
         source = SOURCES[found.source]
-        rows = 0
+        rows, groups = 0, set[str]()
         frames = source.read(found, self.settings, tally, scratch)
         for number, piece in enumerate(_pieces(frames)):
             piece.match_to_schema(RAW).write_parquet(out / f"{found.name}-{number:05d}.parquet")
             rows += len(piece)
-        return rows
+            groups.update(piece["group"])
+        return rows, sorted(groups)
 
 
 def _pieces(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -122,7 +122,7 @@ def _shortfall(item: Mapping[str, Any]) -> str:
         f"{item['missing']:,} missing"
     )
     because = ", ".join(f"{reason} ({count:,})" for reason, count in item.get("because") or [])
-    return f"{text}; most rows of its source left as {because}" if because else text
+    return f"{text}; most of its rows left as {because}" if because else text
 
 
 def _licences(licences: Summary, total: int) -> str:

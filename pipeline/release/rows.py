@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 ATTRIBUTED = ("url", "author", "licence")
 
-_ADDED: dict[str, Any] = {
+# What a release adds to a candidate; `quality_parts` comes after `quality`, where there are parts.
+ADDED: dict[str, Any] = {
     "messages": pl.List(TURN),
     "rank": pl.Int64,
     "quality": pl.Float64,
@@ -100,7 +101,7 @@ def _complete(frame: pl.DataFrame) -> pl.DataFrame:
         pl.Series("messages", chats, dtype=pl.List(TURN)),
         pl.Series("tokens", count_tokens(chats), dtype=pl.Int64),
     )
-    rows = conform(added, pl.Schema({**CANDIDATE, **_ADDED}))
+    rows = conform(added, pl.Schema({**CANDIDATE, **ADDED}))
     parts = added.schema.get("quality_parts")
     if isinstance(parts, pl.Struct) and parts.fields:
         place = rows.columns.index("quality") + 1

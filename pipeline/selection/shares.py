@@ -10,12 +10,12 @@ import polars as pl
 
 from pipeline import quotas
 from pipeline.recipe import Select
-from pipeline.stage import read_dropped
+from pipeline.manifest import read_manifest
+from pipeline.stage import InputFile, outputs, read_dropped
 
 SPLITS = ("train", "validation", "test")
 
-# Where the rows of a group come from, to find what the rules took from it.
-_ORIGIN = {"stem": "stackexchange", "other": "stackexchange"}
+_NO_RULES = ("over_quota", "not_selected", "not_a_post", "not_top_answer")
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,39 @@ def count_groups(rows: pl.DataFrame) -> dict[str, int]:
     return dict(rows.group_by("group").len().sort("group").iter_rows())
 
 
-def top_reasons(folders: Sequence[Path], group: str, count: int = 3) -> list[tuple[str, int]]:
-    """Return the most frequent reasons for which rows of the group's source left before."""
-    source = _ORIGIN.get(group, group)
+def top_reasons(folders: Sequence[Path], group: str, count: int = 4) -> list[tuple[str, int]]:
+    """Return the rules that took most of the group's rows, from ingest on, and how many.
+
+    What was sound and not needed (over_quota, not_selected) is no rule and does not count.
+    """
     total: Counter[str] = Counter()
     for folder in folders:
-        lines = read_dropped(folder).filter(pl.col("id").str.starts_with(f"{source}:"))
-        total.update(dict(lines.group_by("reason").len().collect().iter_rows()))
+        if folder.name == "ingest":
+            total.update(_left_out(folder, group))
+    groups = [pl.scan_parquet(f.path).select("id", "group") for f in _ingested(folders)]
+    if groups:
+        own = pl.concat(groups).filter(pl.col("group") == group)
+        for folder in folders:
+            lines = read_dropped(folder).join(own, on="id", how="semi")
+            total.update(dict(lines.group_by("reason").len().collect().iter_rows()))
+    for reason in _NO_RULES:
+        total.pop(reason, None)
     return sorted(total.items(), key=lambda item: (-item[1], item[0]))[:count]
+
+
+def _ingested(folders: Sequence[Path]) -> list[InputFile]:
+    return [entry for folder in folders if folder.name == "ingest" for entry in outputs(folder)]
+
+
+def _left_out(folder: Path, group: str) -> Counter[str]:
+    """Count what ingest left out of the shards that give rows of this group."""
+    manifest = read_manifest(folder)
+    total: Counter[str] = Counter()
+    for shard in (manifest.facts if manifest else {}).values():
+        if group in shard["groups"]:
+            for line in shard["left_out"]:
+                total[line["reason"]] += line["rows"]
+    return total
 
 
 def sentence(line: Mapping[str, Any], reasons: Sequence[tuple[str, int]]) -> str:
@@ -115,5 +140,5 @@ def sentence(line: Mapping[str, Any], reasons: Sequence[tuple[str, int]]) -> str
     because = ", ".join(f"{reason} ({count})" for reason, count in reasons)
     return (
         f"{line['group']} is short of {line['missing']} of {line['wanted']} rows for "
-        f"{line['split']}" + (f"; most rows of its source left as {because}" if because else "")
+        f"{line['split']}" + (f"; most of its rows left as {because}" if because else "")
     )

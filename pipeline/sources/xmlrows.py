@@ -104,7 +104,7 @@ def row_frames(
     table `root` whose rows have the attributes `needed`, if it declares entities, or if it ends
     before its closing tag.
     """
-    tail = b""
+    name, tail = root.encode(), b""
     started = False
     for first, block, too_long in line_blocks(stream, limits):
         for line in too_long:
@@ -115,11 +115,13 @@ def row_frames(
         if not started:
             block = _check_head(block.removeprefix(b"\xef\xbb\xbf"), root, needed, label)
             started = True
+        # A hand-cut file may have its last row on the line of the closing tag.
+        block = block.replace(b"></%b" % name, b">\n</%b" % name)
         tail = (tail + block.rstrip()[-_TAIL_BYTES:]).rstrip()[-_TAIL_BYTES:]
         yield _rows(first, block, root, limits, label, tally)
     if not started:
         raise SourceError(f"{label} holds nothing to read; it should hold <{root}>.")
-    if not re.search(rb"</%b\s*>|<%b\s*/>" % (root.encode(), root.encode()), tail):
+    if not re.search(rb"</%b\s*>|<%b\s*/>" % (name, name), tail):
         raise SourceError(
             f"{label} breaks off: there is no </{root}> at its end. Download it again."
         )
@@ -157,13 +159,8 @@ def _rows(
 ) -> pl.DataFrame:
     lines = _decode(block.removesuffix(b"\n").split(b"\n"))
     frame = lines.to_frame().with_row_index("number", first)
-    # A hand-cut file may have its last row on the line of the closing tag.
     line = pl.col("line")
-    bare = line.str.strip_chars_end().str.strip_suffix(f"</{root}>").str.strip_chars_end()
-    frame = frame.with_columns(bare)
-    is_row = line.str.contains(r"^\s*<row\s") & (
-        line.str.ends_with("/>") | line.str.ends_with("</row>")
-    )
+    is_row = line.str.contains(r"^\s*<row\s") & line.str.contains(r"(?:/>|</row>)\s*$")
     fits = line.str.len_bytes() <= limits.max_line_bytes
     kept = (is_row & fits).fill_null(False)
     rows = frame.filter(kept)
