@@ -17,7 +17,7 @@ from pipeline.sources.base import Tally
 from pipeline.sources.opening import line_blocks
 
 _HEAD_BYTES = 1 << 16
-_TAIL_BYTES = 256
+_TAIL_BYTES = 1 << 12
 _FIRST_BYTES = 1 << 20
 _FIRST_ROW = re.compile(rb'<row (?:[^<">]|"[^"<]*")*+>')
 _ATTRIBUTE = re.compile(rb' ([A-Za-z]+)="')
@@ -116,8 +116,10 @@ def row_frames(
             block = _check_head(block.removeprefix(b"\xef\xbb\xbf"), root, needed, label)
             started = True
         # A hand-cut file may have its last row on the line of the closing tag.
-        block = block.replace(b"></%b" % name, b">\n</%b" % name)
-        tail = (tail + block.rstrip()[-_TAIL_BYTES:]).rstrip()[-_TAIL_BYTES:]
+        end = block.rfind(b"></%b" % name, -_TAIL_BYTES) + 1
+        if end:
+            block = block[:end] + b"\n" + block[end:]
+        tail = (tail + block[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         yield _rows(first, block, root, limits, label, tally)
     if not started:
         raise SourceError(f"{label} holds nothing to read; it should hold <{root}>.")
@@ -166,7 +168,7 @@ def _rows(
     rows = frame.filter(kept)
     tally.read(label, len(rows))
     if len(rows) < len(frame):
-        furniture = line.str.contains(rf"^\s*(?:$|</?{root}\s*/?>$|<[?!])").fill_null(False)
+        furniture = line.str.contains(rf"^\s*(?:$|</?{root}\s*/?>\s*$|<[?!])").fill_null(False)
         for number, text in frame.filter(~kept & ~furniture).iter_rows():
             tally.read(label)
             tally.bad(label, number, _why(text, limits))
