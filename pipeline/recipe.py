@@ -214,7 +214,7 @@ _TRUSTED = Rules()
 
 
 class Filter(Part):
-    """The rules by source."""
+    """The rules by source; what a recipe does not name stays as it is here."""
 
     stackexchange: Rules = _LIMA_STACKEXCHANGE
     wikihow: Rules = _LIGHT
@@ -222,6 +222,19 @@ class Filter(Part):
     natural_instructions: Rules = _TRUSTED
     authored: Rules = _TRUSTED
     table: Rules = _TRUSTED
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_the_defaults(cls, value: object) -> object:
+        """Keep a source's other default rules where a recipe names one of them."""
+        if not isinstance(value, dict):
+            return value
+        merged = dict(value)
+        for source, rules in value.items():
+            field = cls.model_fields.get(source)
+            if field is not None and isinstance(rules, dict):
+                merged[source] = field.default.model_dump() | rules
+        return merged
 
 
 class Dedup(Part):

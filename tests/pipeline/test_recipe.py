@@ -102,3 +102,11 @@ def test_scaled_quotas_sum_to_the_size(quotas: dict[str, int], size: int) -> Non
     assert sum(scaled.values()) == size
     for group, count in quotas.items():
         assert abs(scaled[group] - count * size / sum(quotas.values())) < 1
+
+
+def test_one_rule_of_a_source_leaves_its_others_as_they_are() -> None:
+    changed = load("lima", ["filter.wikihow.min_chars=300"]).filter
+    default = load("lima").filter
+    assert changed.wikihow == default.wikihow.model_copy(update={"min_chars": 300})
+    assert changed.stackexchange == default.stackexchange
+    assert load("lima", ["filter.wikihow.languages=null"]).filter.wikihow.languages is None
