@@ -54,6 +54,11 @@ def find(dumps: Path, settings: Ingest) -> list[Found]:
         raise SourceError(
             f"{dumps} holds no dumps: expected one of the folders {', '.join(_FOLDERS)} in it."
         )
+    skipped = stackexchange.left_out(dumps, settings)
+    if skipped:
+        logger.info(
+            "source=stackexchange not_read=%d (meta or skip): %s", len(skipped), ", ".join(skipped)
+        )
     return everything
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import SourceError
 from pipeline.recipe import Limits
 
 SUFFIXES = (".zst", ".gz", ".xz", ".bz2")
-BLOCK = 1 << 24  # bytes
+BLOCK = 1 << 23  # bytes
 _RATIO_FROM = 64 << 20  # small files may be very regular
 
 # What the libraries raise for a file that is damaged or is no such archive.

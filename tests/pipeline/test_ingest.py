@@ -154,8 +154,12 @@ def test_a_folder_without_dumps_is_an_error(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "out")
 
 
-def test_the_sample_dumps_show_their_planted_rows(sample: Path, tmp_path: Path) -> None:
-    manifest = run(sample, tmp_path, stackexchange={"min_votes": 5, "dialogues": True})
+def test_the_sample_dumps_show_their_planted_rows(
+    sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        manifest = run(sample, tmp_path, stackexchange={"min_votes": 5, "dialogues": True})
+    assert "not_read=1 (meta or skip): gardens.meta.example" in caplog.text
     rows = kept(tmp_path).filter(pl.col("source") == "stackexchange")
     assert set(rows["domain"]) == {"bread", "gardens", "stars", "workbench"}
     assert rows["id"].str.ends_with(":dialogue").sum() == 3

@@ -18,6 +18,7 @@ from pipeline.recipe import Ingest, Limits
 from pipeline.record import RAW
 from pipeline.sources import sites, spool, stackexchange
 from pipeline.sources.base import Tally
+from pipeline.sources.stackexchange import reader
 
 SITE = "cooking.stackexchange.com"
 
@@ -325,7 +326,7 @@ def test_parts_of_the_spool_do_not_show(tmp_path: Path, monkeypatch: pytest.Monk
     posts += [answer(n + 100 * k, n, 10 + n * k % 7) for n in range(1, 61) for k in (1, 2, 3)]
     write(tmp_path, *posts)
     whole, counts = read(tmp_path)
-    monkeypatch.setattr(stackexchange, "_PART_BYTES", 5000)
+    monkeypatch.setattr(reader, "_PART_BYTES", 5000)
     monkeypatch.setattr(spool, "_BUDGET", 1000)
     parts, counts_of_parts = read(tmp_path)
     assert len(list((tmp_path / ".scratch").rglob("*.parquet"))) > 4

@@ -4,9 +4,7 @@ In: the posts and users of one site, of one dump or several. Out: one candidate 
 its top answer by votes, then accepted, then lower id (LIMA section 2.1: "the top answer").
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,10 +15,21 @@ from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import RAW, conform
 from pipeline.sources import dialogues, sevenzip
-from pipeline.sources.base import Found, Tally, found, printable
+from pipeline.sources.base import Found, Tally
 from pipeline.sources.opening import SUFFIXES, bare_name, open_stream
 from pipeline.sources.sites import group_of, short_name
 from pipeline.sources.spool import Spool
+from pipeline.sources.stackexchange.columns import (
+    ANSWER,
+    QUESTION,
+    author,
+    count_scores,
+    licence,
+    profile,
+    ranks,
+    tags,
+)
+from pipeline.sources.stackexchange.files import NAME, TABLES, Dump, dumps_of, host, is_posts
 from pipeline.sources.xmlrows import (
     WELL_FORMED,
     attribute,
@@ -31,23 +40,15 @@ from pipeline.sources.xmlrows import (
     unescape,
 )
 
-NAME = "stackexchange"
-TABLES = {"Posts.xml": "posts", "Users.xml": "users", "Comments.xml": "comments"}
 NEEDED = {
     "Posts.xml": ("Id", "PostTypeId", "CreationDate"),
     "Users.xml": ("Id", "DisplayName"),
     "Comments.xml": ("Id", "PostId", "Text"),
 }
-_ARCHIVE = re.compile(r"(?P<site>.+?)(?:-(?P<table>Posts|Users|Comments))?\.7z")
-_OTHER_ARCHIVE = re.compile(r".+-(?:Badges|PostHistory|PostLinks|Sites|Tags|Votes)\.7z")
 _PART_BYTES = 256 << 20  # of dump per part of the spool; packed dumps expand about five times
 _FRAME_ROWS = 20_000
-_MIN_YEAR = 30  # answers of a year that make a distribution of their own
 
 _TEXTS = ("body", "owner_name", "title_asked", "body_asked", "tags_asked", "owner_name_asked")
-
-_QUESTION = 1
-_ANSWER = 2
 
 _POST = pl.Schema(
     {
@@ -78,69 +79,12 @@ _COMMENT = pl.Schema(
 )
 
 
-def find(dumps: Path, settings: Ingest) -> list[Found]:
-    """List the sites below dumps/stackexchange; all dumps of one site are one Found.
-
-    A folder `<site>__<anything>` is a further dump of the site. Sites that the table or the
-    recipe leaves out are not listed (`left_out` names them).
-    """
-    sites: dict[str, list[Path]] = {}
-    for site, path in _dumps_of_sites(dumps):
-        if group_of(site, settings.stackexchange):
-            sites.setdefault(site, []).append(path)
-    return [found(NAME, site, paths, dumps) for site, paths in sorted(sites.items())]
-
-
-def left_out(dumps: Path, settings: Ingest) -> list[str]:
-    """Name the sites that are there and not read: meta sites, and those marked `skip`."""
-    sites = {site for site, _ in _dumps_of_sites(dumps)}
-    return sorted(site for site in sites if group_of(site, settings.stackexchange) is None)
-
-
-def _dumps_of_sites(dumps: Path) -> Iterator[tuple[str, Path]]:
-    folder = dumps / NAME
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.is_file() and not _OTHER_ARCHIVE.fullmatch(path.name):
-            match = _ARCHIVE.fullmatch(path.name)
-            if match:
-                yield match["site"].split("__")[0], path
-        elif path.is_dir():
-            files = [file for file in sorted(path.iterdir()) if file.is_file()]
-            tables = [file for file in files if bare_name(file) in TABLES or _is_posts(file)]
-            if any(_is_posts(file) for file in tables):
-                yield from ((path.name.split("__")[0], file) for file in tables)
-
-
-def _is_posts(file: Path) -> bool:
-    return bare_name(file).lower() == "posts.xml"
-
-
-@dataclass
-class _Dump:
-    """The files of one dump of a site: one archive, several, or the files of a folder."""
-
-    files: list[Path] = field(default_factory=list)
-    archives: list[Path] = field(default_factory=list)
-
-
 def read(found: Found, settings: Ingest, tally: Tally, scratch: Path) -> Iterator[pl.DataFrame]:
     """Read one site. Votes below the recipe's are dropped before anything else is looked at."""
     reading = _Reading(found, settings, tally, scratch)
-    for dump in _group(found):
+    for dump in dumps_of(found):
         reading.add(dump)
     yield from reading.candidates()
-
-
-def _group(found: Found) -> list[_Dump]:
-    dumps: dict[tuple[str, str], _Dump] = {}
-    for path in found.files:
-        if path.suffix == ".7z":
-            match = _ARCHIVE.fullmatch(path.name)
-            dump = dumps.setdefault(("7z", match["site"] if match else path.name), _Dump())
-            dump.archives.append(path)
-        else:
-            dumps.setdefault(("folder", path.parent.name), _Dump()).files.append(path)
-    return list(dumps.values())
 
 
 class _Reading:
@@ -150,7 +94,7 @@ class _Reading:
         self.found = found
         self.settings = settings
         self.tally = tally
-        self.host = _host(found)
+        self.host = host(found)
         # What cannot be told apart by file is booked on the posts of the first dump.
         self.label = next((label for label in found.labels if "Posts" in label), found.labels[0])
         size = sum(
@@ -166,9 +110,9 @@ class _Reading:
         self.ranks: list[pl.DataFrame] = []
         self.names: list[pl.DataFrame] = []
         self.comments: list[pl.DataFrame] = []
-        self.several = len(_group(found)) > 1
+        self.several = len(dumps_of(found)) > 1
 
-    def add(self, dump: _Dump) -> None:
+    def add(self, dump: Dump) -> None:
         """Read the tables of one dump, posts first."""
         wanted = {"Posts.xml", "Users.xml"}
         if self.settings.stackexchange.dialogues:
@@ -203,14 +147,14 @@ class _Reading:
             )
         self.dumps += 1
 
-    def _tables(self, dump: _Dump, wanted: set[str]) -> Iterator[tuple[str, str, BinaryIO]]:
+    def _tables(self, dump: Dump, wanted: set[str]) -> Iterator[tuple[str, str, BinaryIO]]:
         for path in dump.files:
             if bare_name(path) not in TABLES:
                 raise SourceError(
                     f"{self.found.label(path)} is not an official dump: the file is called "
                     "Posts.xml there. If it is one, rename it."
                 )
-        for path in sorted(dump.files, key=lambda path: (not _is_posts(path), path.name)):
+        for path in sorted(dump.files, key=lambda path: (not is_posts(path), path.name)):
             if bare_name(path) in wanted:
                 label = self.found.label(path)
                 with open_stream(path, self.settings.limits, label) as stream:
@@ -243,13 +187,13 @@ class _Reading:
             if self.several:
                 ids.append(heads["id"])
             newest.append(cast(datetime | None, heads["created_at"].max()) or datetime.min)
-            scores.append(_count_scores(heads))
+            scores.append(count_scores(heads))
             self.answers.add(posts.filter(pl.col("answer").is_not_null()))
             self.questions.add(posts.filter(pl.col("answer").is_null()))
         if self.several:
             self.ids.append(pl.concat(ids).drop_nulls())
         self.newest.append(max(newest))
-        self.ranks.append(_ranks(pl.concat(scores)).with_columns(dump=pl.lit(self.dumps)))
+        self.ranks.append(ranks(pl.concat(scores)).with_columns(dump=pl.lit(self.dumps)))
         return pl.concat(owners).unique(), pl.concat(answers)
 
     def _heads(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
@@ -258,7 +202,7 @@ class _Reading:
             pl.col("id").is_not_null()
             & pl.col("kind").is_not_null()
             & (
-                ~pl.col("kind").is_in([_QUESTION, _ANSWER])
+                ~pl.col("kind").is_in([QUESTION, ANSWER])
                 | (pl.col("votes").is_not_null() & pl.col("created_at").is_not_null())
             )
         )
@@ -267,15 +211,13 @@ class _Reading:
                 label, row["number"], "no readable Id, PostTypeId, Score or CreationDate"
             )
         heads = heads.filter(readable)
-        is_post = pl.col("kind").is_in([_QUESTION, _ANSWER])
-        low = (pl.col("kind") == _ANSWER) & (
-            pl.col("votes") < self.settings.stackexchange.min_votes
-        )
+        is_post = pl.col("kind").is_in([QUESTION, ANSWER])
+        low = (pl.col("kind") == ANSWER) & (pl.col("votes") < self.settings.stackexchange.min_votes)
         counts = heads.select(other=(~is_post).sum(), low=low.sum())
         self.tally.leave_out(label, "not_a_post", counts["other"].item())
         self.tally.leave_out(label, "low_votes", counts["low"].item())
         heads = heads.filter(is_post & ~low)
-        unanswered = (pl.col("kind") == _QUESTION) & (late_number("AnswerCount") == 0).fill_null(
+        unanswered = (pl.col("kind") == QUESTION) & (late_number("AnswerCount") == 0).fill_null(
             False
         )
         count = heads.select(unanswered.sum()).item()
@@ -284,7 +226,7 @@ class _Reading:
 
     def _survivors(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
         parent = number("ParentId")
-        is_answer = pl.col("kind") == _ANSWER
+        is_answer = pl.col("kind") == ANSWER
         body = pl.col("line").str.contains(' Body="', literal=True)
         heads = self._sound(heads, body & (~is_answer | parent.is_not_null()), label)
         # Lazy, so that what the expressions have in common is computed once.
@@ -341,7 +283,6 @@ class _Reading:
         order = sorted(range(self.dumps), key=lambda dump: (self.newest[dump], dump))
         names = self._newest(self.names, _USER, "owner", order)
         comments = self._newest(self.comments, _COMMENT, "comment", order)
-        ranks = pl.concat(self.ranks)
         for part in range(self.answers.parts):
             answers, questions = self.answers.part(part), self.questions.part(part)
             if answers is None:
@@ -349,7 +290,7 @@ class _Reading:
             if questions is None:
                 questions = answers.clear()
             top = self._top(self._current(answers, order), self._current(questions, order))
-            frame = self._finish(top, names, ranks, comments)
+            frame = self._finish(top, names, comments)
             for start in range(0, len(frame), _FRAME_ROWS):
                 yield frame.slice(start, _FRAME_ROWS)
 
@@ -402,7 +343,7 @@ class _Reading:
         return frame.unique(key, keep="last", maintain_order=True).drop("dump")
 
     def _finish(
-        self, top: pl.DataFrame, names: pl.DataFrame, ranks: pl.DataFrame, comments: pl.DataFrame
+        self, top: pl.DataFrame, names: pl.DataFrame, comments: pl.DataFrame
     ) -> pl.DataFrame:
         top = top.with_columns(unescape(top[name]) for name in _TEXTS)
         top = top.join(names, on="owner", how="left").join(
@@ -411,7 +352,7 @@ class _Reading:
             how="left",
         )
         top = top.with_columns(year=pl.col("created_at").dt.year()).join(
-            ranks, on=["dump", "year", "votes"], how="left"
+            pl.concat(self.ranks), on=["dump", "year", "votes"], how="left"
         )
         name, base = short_name(self.host), f"https://{self.host}"
         frame = top.sort("answer").select(
@@ -426,18 +367,18 @@ class _Reading:
             history=pl.lit([], RAW["history"]),
             markup=pl.lit("html"),
             url=pl.format("{}/a/{}", pl.lit(base), "answer"),
-            author=_author("name", "owner_name"),
-            author_url=_profile(base, "owner"),
+            author=author("name", "owner_name"),
+            author_url=profile(base, "owner"),
             prompt_url=pl.format("{}/q/{}", pl.lit(base), "question"),
-            prompt_author=_author("name_asked", "owner_name_asked"),
-            prompt_author_url=_profile(base, "owner_asked"),
-            licence=_licence(),
+            prompt_author=author("name_asked", "owner_name_asked"),
+            prompt_author_url=profile(base, "owner_asked"),
+            licence=licence(),
             created_at="created_at",
             votes="votes",
             origin=pl.lit("human"),
             accepted="accepted",
             votes_rank="votes_rank",
-            tags=_tags("tags_asked"),
+            tags=tags("tags_asked"),
             adult=pl.lit(False),
             split=pl.lit(None, pl.String),
         )
@@ -445,64 +386,3 @@ class _Reading:
             keys = top.sort("answer").select("answer", "owner", "owner_asked")
             frame = dialogues.extend(frame, keys, comments)
         return conform(frame, RAW)
-
-
-def _host(found: Found) -> str:
-    path = found.files[0]
-    match = _ARCHIVE.fullmatch(path.name)
-    name = match["site"] if match else path.parent.name
-    return printable(name.split("__")[0])
-
-
-def _author(name: str, fallback: str) -> pl.Expr:
-    texts = [pl.col(column).str.strip_chars() for column in (name, fallback)]
-    filled = [pl.when(text.str.len_chars() > 0).then(text) for text in texts]
-    return pl.coalesce(*filled, pl.lit("anonymous"))
-
-
-def _profile(base: str, owner: str) -> pl.Expr:
-    # A negative id is the site's own account (Community), which has a profile, too.
-    return pl.format("{}/users/{}", pl.lit(base), pl.col(owner).cast(pl.String))
-
-
-def _licence() -> pl.Expr:
-    """ContentLicense, else by the date of the post (the site's terms of use at that time)."""
-    day = pl.col("created_at").dt.date()
-    by_date = (
-        pl.when(day < pl.date(2011, 4, 8))
-        .then(pl.lit("CC BY-SA 2.5"))
-        .when(day < pl.date(2018, 5, 2))
-        .then(pl.lit("CC BY-SA 3.0"))
-        .otherwise(pl.lit("CC BY-SA 4.0"))
-    )
-    named = pl.col("content_licence").str.strip_chars()
-    return pl.when(named.str.len_chars() > 0).then(named).otherwise(by_date)
-
-
-def _tags(column: str) -> pl.Expr:
-    """Read `<a><b>` (until 2023) and `|a|b|` (from 2024)."""
-    return pl.col(column).fill_null("").str.extract_all(r"[^<>|]+")
-
-
-def _count_scores(heads: pl.DataFrame) -> pl.DataFrame:
-    answers = heads.filter((pl.col("kind") == _ANSWER) & pl.col("votes").is_not_null())
-    return answers.group_by(pl.col("created_at").dt.year().alias("year"), "votes").len("count")
-
-
-def _ranks(counts: pl.DataFrame) -> pl.DataFrame:
-    """Return the mid-rank share of each number of votes among the site's answers of the year.
-
-    Years with fewer than 30 answers take the distribution of all years.
-    """
-    counts = counts.group_by("year", "votes").agg(pl.col("count").sum().cast(pl.Float64))
-    counts = counts.sort("year", "votes")
-    below = pl.col("count").cum_sum() - pl.col("count") / 2
-    yearly = counts.with_columns(
-        votes_rank=(below / pl.col("count").sum()).over("year"),
-        answers=pl.col("count").sum().over("year"),
-    )
-    overall = counts.group_by("votes").agg(pl.col("count").sum()).sort("votes")
-    overall = overall.select("votes", site_rank=below / pl.col("count").sum())
-    joined = yearly.join(overall, on="votes", how="left", maintain_order="left")
-    rank = pl.when(pl.col("answers") >= _MIN_YEAR).then("votes_rank").otherwise("site_rank")
-    return joined.select("year", "votes", rank.round(6).alias("votes_rank"))
