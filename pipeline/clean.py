@@ -66,10 +66,10 @@ def clean(raw: pl.DataFrame, settings: Clean) -> pl.DataFrame:
             _with_opening(text, settings.opening) if source == "wikihow" and text else text
             for source, text in zip(raw["source"], responses, strict=True)
         ]
-    takes_title = _takes_title(raw, settings)
+    ways = _ways(raw, settings)
     prompts = [
-        _prompt(title, body or "", way)
-        for title, body, way in zip(titles, bodies, takes_title, strict=True)
+        _prompt(title, body or "", way, settings.min_body_chars)
+        for title, body, way in zip(titles, bodies, ways, strict=True)
     ]
     rows = raw.with_columns(
         pl.Series("title", titles, pl.String),
@@ -102,17 +102,17 @@ def _with_opening(text: str, opening: str) -> str:
     return _OPENING.sub(replace, text, count=1)
 
 
-def _takes_title(raw: pl.DataFrame, settings: Clean) -> list[str]:
-    """Say for each row what its prompt is made of: title, body or both.
+def _ways(raw: pl.DataFrame, settings: Clean) -> list[str]:
+    """Say for each row what its prompt is made of: title, body, both, or the turn of a dialogue.
 
-    Only Stack Exchange's questions have a title and a description that say the same; a row that
-    continues a dialogue is asked by its body.
+    Only Stack Exchange's questions have a title and a description that say the same; the body of
+    a row that continues a dialogue is what was asked last.
     """
     ways = []
     columns = (raw["id"], raw["source"], raw["history"].list.len())
     for row, source, turns in zip(*columns, strict=True):
         if turns:
-            ways.append("body")
+            ways.append("turn")
         elif source != "stackexchange":
             ways.append("both")
         elif settings.prompt == "random":
@@ -123,8 +123,11 @@ def _takes_title(raw: pl.DataFrame, settings: Clean) -> list[str]:
     return ways
 
 
-def _prompt(title: str, body: str, way: str) -> str:
+def _prompt(title: str, body: str, way: str, min_body: int) -> str:
+    if way == "turn":
+        return body
     if way == "both":
         return f"{title}\n\n{body}".strip()
-    first, second = (title, body) if way == "title" else (body, title)
-    return first or second
+    if way == "title" or (title and len(body) < min_body):
+        return title or body
+    return body

@@ -154,6 +154,9 @@ class Clean(Part):
         description="Prompt of a forum answer; random draws title or body by seed (LIMA 2.1).",
     )
     title_share: Share = Field(default=0.5, description="Share of titles when drawn at random.")
+    min_body_chars: Count = Field(
+        default=80, description="A shorter body says too little alone; the title is taken."
+    )
     opening: str | None = Field(
         default="The following answer",
         description='Replaces the opening "This article" of wikiHow articles (LIMA 2.1).',

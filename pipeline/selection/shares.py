@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from pipeline import quotas
-from pipeline.recipe import Select
 from pipeline.manifest import read_manifest
+from pipeline.recipe import Select
 from pipeline.stage import InputFile, outputs, read_dropped
 
 SPLITS = ("train", "validation", "test")

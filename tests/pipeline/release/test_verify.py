@@ -207,7 +207,7 @@ def test_a_shortfall_and_a_refill_are_told_and_hold(tmp_path):
     release = build(run, recipe, tmp_path / "releases", stages=STAGES).path
     assert verify(release).problems == []
     card = (release / "README.md").read_text(encoding="utf-8")
-    assert "stem in train: 1 of 4, 3 missing; most rows of its source left as too_short (1)" in card
+    assert "stem in train: 1 of 4, 3 missing; most of its rows left as too_short (1)" in card
     assert "Rows taken beyond their quota to fill the gap: other 1 (train)." in card
     edit_manifest(release, lambda value: value["missing"].update(train=0), reseal=True)
     assert "train has 3 rows; 5 are promised and 0 are said to be missing" in " ".join(
