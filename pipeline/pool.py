@@ -16,7 +16,7 @@ from pipeline import quotas
 from pipeline.recipe import Part, Recipe
 from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
-from pipeline.tables import best_first, ordered, read_columns, write
+from pipeline.tables import lot, ordered, read_columns, write
 
 ROWS_PER_FILE = 1000
 
@@ -125,7 +125,18 @@ def rank(rows: pl.DataFrame, settings: PoolSettings) -> tuple[pl.DataFrame, dict
     schema = {"kind": pl.String, "group": pl.String, "domain": pl.String}
     table = pl.DataFrame(parts, schema={**schema, "part": pl.Int64, "held": pl.Int64}, orient="row")
     place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(domain).alias("place")
-    ranked = best_first(rows).with_columns(place, domain_rows=pl.len().cast(pl.Int64).over(domain))
+    # Votes decide; among rows without votes the lot does.
+    drawn = rows.with_columns(lot(rows["id"]))
+    voted = pl.col("votes").is_not_null()
+    ranked = drawn.sort(
+        "votes",
+        pl.when(voted).then("created_at"),
+        pl.when(voted).then("id"),
+        "lot",
+        descending=[True, False, False, False],
+        nulls_last=True,
+    ).drop("lot")
+    ranked = ranked.with_columns(place, domain_rows=pl.len().cast(pl.Int64).over(domain))
     return ranked.join(table, on=domain, how="left"), facts
 
 

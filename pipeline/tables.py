@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import xxhash
 
 from pipeline.errors import StageError
 from pipeline.record import dropped_frame
@@ -42,6 +43,14 @@ def read_columns(
 def best_first(frame: pl.DataFrame) -> pl.DataFrame:
     """Sort by votes (none last), then the earlier (unknown last), then id."""
     return frame.sort(BEST_FIRST, descending=[True, False, False], nulls_last=True)
+
+
+def lot(ids: pl.Series) -> pl.Series:
+    """Give each id a number that has nothing to do with it, the same in every run.
+
+    Where rows have no votes, an order by id would prefer the beginning of the alphabet.
+    """
+    return pl.Series("lot", [xxhash.xxh64_intdigest(item.encode()) for item in ids], pl.UInt64)
 
 
 def each_file(shard: Shard) -> Iterator[tuple[pl.DataFrame, str]]:

@@ -2,6 +2,9 @@
 
 A domain is drawn with p proportional to n^(1/temperature), n being the rows it had before the pool
 was cut. A domain that has given all its rows is drawn no more.
+
+Articles have no votes: there the paper draws a category first, each as likely as another, then an
+article of it by chance.
 """
 
 import numpy as np
@@ -9,6 +12,7 @@ import polars as pl
 
 from pipeline.quotas import temper
 from pipeline.selection.candidates import Candidates, Pick
+from pipeline.tables import lot
 
 
 def pick(candidates: Candidates, count: int) -> Pick:
@@ -16,12 +20,14 @@ def pick(candidates: Candidates, count: int) -> Pick:
     frame = candidates.frame
     domains = frame["domain"].to_list()
     queues: dict[str, list[int]] = {domain: [] for domain in sorted(set(domains))}
-    for place in candidates.by_votes():
+    random = candidates.random("lima")
+    voted = frame["votes"].null_count() < len(frame)
+    by_chance = np.argsort(lot(frame["id"]).to_numpy(), kind="stable")
+    for place in candidates.by_votes() if voted else random.permutation(by_chance).tolist():
         queues[domains[place]].append(place)
     sizes = dict(frame.group_by("domain").agg(pl.col("domain_rows").max()).iter_rows())
-    weights = temper(sizes, candidates.settings.temperature)
+    weights = temper(sizes, candidates.settings.temperature) if voted else dict.fromkeys(sizes, 1.0)
     given = dict.fromkeys(queues, 0)
-    random = candidates.random("lima")
     order: list[int] = []
     while len(order) < min(count, len(candidates)):
         open_ = [domain for domain in queues if given[domain] < len(queues[domain])]
@@ -34,7 +40,7 @@ def pick(candidates: Candidates, count: int) -> Pick:
         place: (
             "over_quota",
             f"{domain} was drawn {given[domain]} times for {candidates.group}; "
-            f"this row is number {number} of its {len(queue)} by votes",
+            f"this row is number {number} of its {len(queue)} by {'votes' if voted else 'chance'}",
         )
         for domain, queue in queues.items()
         for number, place in enumerate(queue, 1)

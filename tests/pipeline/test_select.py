@@ -213,6 +213,20 @@ def test_lima_draws_domains_and_takes_the_best_by_votes(make_rows, run) -> None:
         assert set(kept.filter(domain=domain)["id"]) == set(best)
 
 
+def test_lima_draws_articles_by_category_then_by_chance(make_rows, run) -> None:
+    frame = full(make_rows, 90).with_columns(
+        votes=pl.lit(None, pl.Int64),
+        domain=pl.when(pl.arange(90) < 80).then(pl.lit("large")).otherwise(pl.lit("small")),
+        domain_rows=pl.lit(80, pl.Int64),
+    )
+    chosen = recipe(method="lima", quotas={"stem": 16}, temperature=3)
+    kept, _, _ = run(SelectStage(chosen), frame)
+    drawn = dict(kept.group_by("domain").len().iter_rows())
+    assert drawn["small"] >= 4  # one category is as likely as the other, however large
+    large = kept.filter(domain="large")["id"].to_list()
+    assert large != sorted(frame.filter(domain="large")["id"])[: len(large)]
+
+
 def test_output_is_ready_for_the_release(make_rows, run) -> None:
     frame = full(make_rows, 20)
     hinted = full(make_rows, 4, split="test").with_columns(id=pl.lit("t") + pl.col("id"))
