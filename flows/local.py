@@ -15,7 +15,7 @@ def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     # server alone, from where the UI shows them.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_not_from_prefect)
+        handler.addFilter(_is_ours)
     from flows.curate import curate
     from flows.watching import watched_by
 
@@ -24,8 +24,8 @@ def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return answer
 
 
-def _not_from_prefect(record: logging.LogRecord) -> bool:
-    return not record.name.startswith("prefect")
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in ("filters", "flows", "pipeline")
 
 
 @contextmanager
