@@ -129,6 +129,8 @@ def _python(kind: Any) -> str:  # noqa: ANN401
         return _python(next(arg for arg in get_args(kind) if arg is not type(None)))
     if get_origin(kind) is list:
         return f"{_python(get_args(kind)[0])}, repeatable"
+    if get_origin(kind) is Literal:
+        return " or ".join(str(choice) for choice in get_args(kind))
     names = {Path: "path", str: "text", int: "whole number", float: "number", bool: "flag"}
     return names[kind]
 
@@ -246,12 +248,12 @@ def every_rule() -> list[Rule]:
         max_chars=2,
         min_votes=1,
         max_first_person=0,
-        refers_to_other_answers=False,
-        self_contained=True,
+        allow_references=False,
+        require_self_contained=True,
         languages=["en"],
-        adult=False,
+        allow_adult=False,
         written_before=date(2022, 11, 30),
-        prose=True,
+        require_prose=True,
     )
     return rules_for(rules, ["*-NC-*"])
 

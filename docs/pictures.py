@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pipeline.loading import load
 from pipeline.mappers import local_mapper
 from pipeline.plots import cluster_map, funnel_picture, length_histogram
-from pipeline.recipe import Runner, load
+from pipeline.recipe import Runner
 from pipeline.run import Result, Workspace, curate
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,8 +17,9 @@ from prefect.task_runners import TaskRunner
 from flows.artifacts import Artifacts
 from flows.runner import task_runner
 from flows.watching import Watchers, watcher
+from pipeline.loading import load
 from pipeline.mappers import worker_count
-from pipeline.recipe import Recipe, load
+from pipeline.recipe import Recipe
 from pipeline.release.build import Built, build
 from pipeline.run import Workspace, result, run_one, stage_names
 from pipeline.stage import Job, Mapper, run_job

@@ -8,14 +8,16 @@ import json
 import logging
 import sys
 import traceback
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from pipeline.errors import CurationError, RecipeError
-from pipeline.recipe import SHIPPED, Recipe, load
+from pipeline.errors import CurationError, RecipeError, StageError
+from pipeline.loading import SHIPPED, load
+from pipeline.recipe import Recipe
 
 if TYPE_CHECKING:
     from pipeline.run import Progress, Result
@@ -30,6 +32,23 @@ app = typer.Typer(
 )
 recipe_app = typer.Typer(help="Show and check recipes.", no_args_is_help=True)
 app.add_typer(recipe_app, name="recipe")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"thousand {version('thousand')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
 
 RecipeName = Annotated[
     str, typer.Argument(help=f"A shipped recipe ({', '.join(SHIPPED)}) or a YAML file.")
@@ -54,7 +73,10 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of everything that is drawn.")] = None,
     setting: Settings = None,
-    runner: Annotated[str | None, typer.Option(help="threads or processes.")] = None,
+    runner: Annotated[
+        Literal["threads", "processes"] | None,
+        typer.Option(help="Where the work is done; never changes the result."),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Run in this process, without Prefect.")
     ] = False,
@@ -140,17 +162,29 @@ def explain(
     row: Annotated[str, typer.Argument(metavar="ID", help="The id of a candidate.")],
     workspace: WorkspaceFolder = WORKSPACE,
     recipe: Annotated[
-        str | None, typer.Option(help="The run to look in, if there are several.")
+        str | None, typer.Option(help="The run to look in; without it, the newest that has it.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell one row's life, stage by stage."""
     from pipeline.explain import explain as tell
     from pipeline.run import STAGES
 
+    failure: CurationError | None = None
     for run_folder in _runs(workspace, recipe):
         stages = [name for name in STAGES if (run_folder / name / "manifest.json").exists()]
-        typer.echo(tell(run_folder, row, stages).render())
+        try:
+            story = tell(run_folder, row, stages)
+        except StageError as error:
+            failure = failure or error
+            continue
+        if as_json:
+            _print_json(story.to_json())
+        else:
+            typer.echo(story.render())
         return
+    assert failure is not None
+    raise failure
 
 
 def _runs(workspace: Path, name: str | None) -> list[Path]:

@@ -19,6 +19,7 @@ from pipeline.copies import RANKED_BY, Groups, cluster_table, group, why_kept
 from pipeline.dialogue import as_single_turn
 from pipeline.minhash import (
     band_keys,
+    banding,
     candidate_pairs,
     exact_keys,
     jaccard,
@@ -61,6 +62,13 @@ def threshold_of(name: str, settings: Dedup) -> float:
     return settings.prompt_threshold if name == "prompt" else settings.threshold
 
 
+def banding_of(name: str, settings: Dedup) -> tuple[int, int]:
+    """Return bands and hashes per band for a field: the recipe's, else by its threshold."""
+    if settings.bands and settings.rows:
+        return settings.bands, settings.rows
+    return banding(threshold_of(name, settings))
+
+
 @dataclass(frozen=True)
 class SignatureStage:
     """Sketches each file: exact keys and MinHash bands of each field. Keeps every row."""
@@ -92,9 +100,9 @@ class SignatureStage:
 def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series]:
     """Return the columns `exact_<name>` and `bands_<name>`; null for a text without words."""
     shingles = shingle(texts, ngram_of(name, settings))
-    sketch = signatures(shingles, settings.bands * settings.rows, settings.seed)
-    keys = band_keys(sketch, settings.bands)
-    bands = pl.Series(f"bands_{name}", keys, dtype=pl.Array(pl.UInt64, settings.bands))
+    count, rows = banding_of(name, settings)
+    keys = band_keys(signatures(shingles, count * rows, settings.seed), count)
+    bands = pl.Series(f"bands_{name}", keys, dtype=pl.Array(pl.UInt64, count))
     empty = pl.Series(np.diff(shingles.offsets) == 0)
     exact = pl.Series(f"exact_{name}", exact_keys(texts.to_list()), dtype=pl.String)
     return [exact, bands.zip_with(~empty, pl.Series(bands.name, [None] * len(texts), bands.dtype))]

@@ -86,7 +86,7 @@ def rules_for(
     chosen = [unattributed()] if released else []
     if refuse_licences:
         chosen.append(refused_licence(refuse_licences))
-    if not rules.adult:
+    if not rules.allow_adult:
         chosen.append(adult())
     if rules.written_before:
         chosen.append(after_cutoff(rules.written_before))
@@ -96,13 +96,13 @@ def rules_for(
         chosen.append(too_short(rules.min_chars))
     if rules.max_chars is not None:
         chosen.append(too_long(rules.max_chars))
-    if rules.self_contained:
+    if rules.require_self_contained:
         chosen.append(not_self_contained())
     if rules.max_first_person is not None:
         chosen.append(first_person(rules.max_first_person))
-    if not rules.refers_to_other_answers:
+    if not rules.allow_references:
         chosen.append(refers_to_other_answers())
-    if rules.prose:
+    if rules.require_prose:
         chosen.append(little_prose())
     if rules.languages is not None:
         chosen.append(language(rules.languages))

@@ -23,6 +23,9 @@ _WORD = r"[\p{L}\p{N}_]+"
 _CHUNK = 1 << 20  # shingles that are hashed at a time
 _ALL_PAIRS = 64  # rows of a bucket of which all pairs are tried
 _HUBS = 8  # in a larger bucket each row is tried with so many others
+_PERMUTATIONS = 112  # as many as FineWeb takes
+_MAX_ROWS = 16
+_RECALL = 0.95  # of pairs just at the threshold
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -130,6 +133,20 @@ def _chunks(rows: NDArray[np.int64], offsets: NDArray[np.int64]) -> Iterator[NDA
         for part in np.split(rows, np.unique(borders)):
             if len(part):
                 yield part
+
+
+def banding(threshold: float) -> tuple[int, int]:
+    """Choose (bands, hashes per band) of at most 112 hashes for a similarity threshold.
+
+    A pair of similarity t agrees in a band of r hashes with probability t^r; the longest bands are
+    taken with which 95 % of the pairs at the threshold agree in one. What is proposed needlessly
+    costs time alone, since every pair is measured.
+    """
+    for rows in range(_MAX_ROWS, 1, -1):
+        bands = _PERMUTATIONS // rows
+        if 1 - (1 - threshold**rows) ** bands >= _RECALL:
+            return bands, rows
+    return _PERMUTATIONS, 1
 
 
 def band_keys(signature: U32, bands: int) -> U64:

@@ -1,32 +1,24 @@
 """The recipe: what a run should do, as frozen models with every default in the open.
 
 One model per stage; a stage sees its own part alone, so a changed setting costs only the stages
-that read it. `load` reads a shipped name or a YAML file and applies `--set key=value` overrides.
+that read it. pipeline.loading reads recipes from files.
 """
 
 import difflib
 import json
-from collections.abc import Sequence
 from datetime import date
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from pipeline.errors import RecipeError
 from pipeline.record import GROUPS
-
-SHIPPED = ("lima", "relaxed", "sample")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -177,20 +169,20 @@ class Rules(Part):
     max_first_person: int | None = Field(
         default=None, ge=0, description='Times "I" or "my" may stand outside quotes and code.'
     )
-    refers_to_other_answers: bool = Field(
+    allow_references: bool = Field(
         default=True, description="False drops rows that refer to other answers."
     )
-    self_contained: bool = Field(
+    require_self_contained: bool = Field(
         default=False, description="True drops prompts that do not stand alone."
     )
     languages: list[str] | None = Field(
         default=None, description="ISO 639-1 codes that are allowed."
     )
-    adult: bool = Field(default=False, description="True keeps rows marked as adult.")
+    allow_adult: bool = Field(default=False, description="False drops rows marked as adult.")
     written_before: date | None = Field(
         default=None, description="Rows written on or after this day leave (after_cutoff)."
     )
-    prose: bool = Field(
+    require_prose: bool = Field(
         default=False, description="True drops bare code and bare quotations (low_quality)."
     )
 
@@ -207,8 +199,8 @@ _LIMA_STACKEXCHANGE = Rules(
     min_chars=1200,
     max_chars=4096,
     max_first_person=0,
-    refers_to_other_answers=False,
-    self_contained=True,
+    allow_references=False,
+    require_self_contained=True,
     languages=["en"],
     written_before=date(2022, 11, 30),
 )
@@ -241,7 +233,7 @@ class Filter(Part):
 
 
 class Dedup(Part):
-    """Exact and MinHash duplicates (14 bands of 8 as in FineWeb, arXiv 2406.17557)."""
+    """Exact and MinHash duplicates. FineWeb (arXiv 2406.17557) has 14 bands of 8 hashes."""
 
     threshold: float = Field(
         default=0.75, gt=0, le=1, description="Jaccard similarity of word n-grams, verified."
@@ -251,13 +243,24 @@ class Dedup(Part):
     prompt_threshold: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity from which prompts are the same."
     )
-    bands: int = Field(
-        default=14, ge=1, le=256, description="Pairs that agree in one band are measured."
+    bands: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="LSH bands; null: so many that 95 % of pairs at the threshold are proposed.",
     )
-    rows: int = Field(default=8, ge=1, le=64, description="Hashes per band.")
+    rows: int | None = Field(
+        default=None, ge=1, le=64, description="Hashes per band; null as for `bands`."
+    )
     seed: int = Field(
         default=1, ge=0, lt=2**32, description="Of the hashes; not set by the recipe's seed."
     )
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("bands and rows belong together: set both, or neither")
+        return self
 
 
 class Pool(Part):
@@ -456,118 +459,3 @@ class Recipe(Part):
         """Canonical JSON of what decides the result: all but the runner."""
         value = self.model_dump(mode="json", exclude={"runner"})
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def load(
-    name: str | Path = "lima",
-    overrides: Sequence[str] = (),
-    *,
-    size: int | None = None,
-    seed: int | None = None,
-) -> Recipe:
-    """Load a shipped recipe by name or any by file, with `a.b=c` overrides (values are YAML).
-
-    Raises RecipeError with the path of each bad field, its value and what is allowed.
-    """
-    value, origin = _read(name)
-    for override in overrides:
-        _apply(value, override)
-    if size is not None:
-        _apply(value, f"select.size={size}")
-    if seed is not None:
-        value["seed"] = seed
-    return parse(value, origin)
-
-
-def parse(value: object, origin: str) -> Recipe:
-    """Check a recipe's values; `origin` names them in the error."""
-    if not isinstance(value, dict):
-        raise RecipeError(f"{origin}: a recipe is a mapping of keys, not {type(value).__name__}.")
-    try:
-        recipe = Recipe.model_validate(value)
-    except ValidationError as error:
-        raise RecipeError(f"{origin}: " + "; ".join(_explain(error))) from error
-    return _spread_seed(recipe)
-
-
-def _spread_seed(recipe: Recipe) -> Recipe:
-    """Give each stage that draws the recipe's seed, unless the recipe sets its own."""
-    parts: dict[str, Part] = {}
-    for name in ("ingest", "clean", "cluster", "select"):
-        part: Part = getattr(recipe, name)
-        if "seed" not in part.model_fields_set:
-            parts[name] = part.model_copy(update={"seed": recipe.seed})
-    return recipe.model_copy(update=parts)
-
-
-def _read(name: str | Path) -> tuple[dict[str, Any], str]:
-    if str(name) in SHIPPED:
-        text = resources.files("pipeline.recipes").joinpath(f"{name}.yaml").read_text("utf-8")
-        origin = f"recipe {name}"
-    else:
-        path = Path(name)
-        if not path.is_file():
-            close = difflib.get_close_matches(str(name), SHIPPED, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise RecipeError(
-                f"There is no recipe {str(name)!r}: give a file or one of {', '.join(SHIPPED)}.{hint}"
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{path} is not a text file in UTF-8 ({error}).") from error
-        origin = str(path)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{origin} is not valid YAML: {error}".replace("\n", " ")) from error
-    if value is None:
-        value = {}
-    if not isinstance(value, dict):
-        raise RecipeError(f"{origin}: a recipe is a mapping of keys, not {type(value).__name__}.")
-    return value, origin
-
-
-def _apply(value: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise RecipeError(f"--set {override!r}: write it as part.field=value.")
-    try:
-        parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {override!r}: the value is not valid YAML.") from error
-    node = value
-    for key in keys[:-1]:
-        child = node.setdefault(key, {})
-        if not isinstance(child, dict):
-            raise RecipeError(f"--set {override!r}: {key!r} is a value, it has no fields below it.")
-        node = child
-    node[keys[-1]] = parsed
-
-
-def _explain(error: ValidationError) -> list[str]:
-    lines = []
-    for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"] if part != "[key]") or "recipe"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            known = _fields_at(item["loc"][:-1])
-            close = difflib.get_close_matches(str(item["loc"][-1]), known, 1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            message = f"unknown key{hint} (allowed: {', '.join(known)})"
-            lines.append(f"{path}: {message}")
-            continue
-        given = json.dumps(item["input"], default=str, ensure_ascii=False)
-        lines.append(f"{path}: {message} (got {given[:80]})")
-    return lines
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation if isinstance(part, str) else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        model = annotation
-    return list(model.model_fields)

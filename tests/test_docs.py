@@ -162,7 +162,7 @@ def test_commands_in_the_text_exist(page: Path):
 
 @pytest.mark.parametrize("page", COMMAND_PAGES, ids=name_of)
 def test_recipe_fields_that_are_set_in_the_text_exist(page: Path):
-    from pipeline.recipe import load
+    from pipeline.loading import load
 
     for line in commands_in(page):
         words = shlex.split(line, comments=True)
@@ -176,7 +176,7 @@ def test_recipe_fields_that_are_set_in_the_text_exist(page: Path):
 def test_recipes_in_the_text_are_sound(page: Path):
     import yaml
 
-    from pipeline.recipe import parse
+    from pipeline.loading import parse
 
     for _, body in blocks(page.read_text(encoding="utf-8"), ("yaml",)):
         value = yaml.safe_load(body)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pipeline.recipe import load
+from pipeline.loading import load
 from pipeline.run import STAGES, Workspace, make_stage, stage_names
 from pipeline.stage import Stage
 

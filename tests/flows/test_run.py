@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipeline.loading import load
 from pipeline.manifest import digest_file
 from pipeline.mappers import local_mapper
-from pipeline.recipe import Runner, load
+from pipeline.recipe import Runner
 from pipeline.record import REASONS
 from pipeline.release.verify import verify
 from pipeline.run import Result, Workspace, curate, stage_names

@@ -10,7 +10,7 @@ import pytest
 from pipeline.audit import audit
 from pipeline.errors import SourceError
 from pipeline.instructions import read_instructions
-from pipeline.recipe import load
+from pipeline.loading import load
 
 LONG = (
     "Water boils at a lower temperature on a mountain, since the air above presses on it with less "

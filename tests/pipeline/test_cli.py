@@ -35,7 +35,7 @@ def thousand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         (["run", "--wrong"], 2, "No such option"),
         (["run", "limo", "--plain"], 2, "Did you mean 'lima'?"),
         (["run", "lima", "--set", "selekt.size=3", "--plain"], 2, "did you mean 'select'?"),
-        (["run", "lima", "--runner", "abacus", "--plain"], 2, "'threads' or 'processes'"),
+        (["run", "lima", "--runner", "abacus", "--plain"], 2, "is not one of"),
         (["run", "lima", "--size", "0", "--plain"], 2, "select.size"),
         (["run", "lima", "--dumps", "nowhere", "--plain"], 1, "There is no dumps folder"),
         (["explain", "x:1", "--workspace", "nowhere"], 1, "start one with `thousand run`"),

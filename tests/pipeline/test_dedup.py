@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.dedup import DedupStage, SignatureStage
+from pipeline.loading import load
 from pipeline.manifest import digest_file
-from pipeline.recipe import load
 from pipeline.record import CANDIDATE
 from pipeline.stage import InputFile, outputs, read_dropped, run_stage
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline import ingest
 from pipeline.errors import SourceError
 from pipeline.ingest import IngestStage
+from pipeline.loading import parse
 from pipeline.manifest import Manifest
-from pipeline.recipe import parse
 from pipeline.record import RAW
 from pipeline.sources import base
 from pipeline.stage import InputFile, outputs, read_dropped, run_stage

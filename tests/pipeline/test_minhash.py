@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.minhash import (
     band_keys,
+    banding,
     candidate_pairs,
     exact_keys,
     jaccard,
@@ -54,6 +55,13 @@ def test_signatures_are_those_of_datasketch() -> None:
         assert (theirs.hashvalues == ours[number]).all()
         loaded = LeanMinHash(seed=1, hashvalues=ours[number], scheme="affine32")
         assert loaded == LeanMinHash(theirs)
+
+
+@given(st.floats(0.05, 1))
+def test_bands_propose_nearly_all_pairs_at_the_threshold(threshold: float) -> None:
+    bands, rows = banding(threshold)
+    assert bands * rows <= 112
+    assert 1 - (1 - threshold**rows) ** bands >= 0.95
 
 
 def test_equal_bands_propose_a_pair_once() -> None:

@@ -1,5 +1,5 @@
+from pipeline.loading import load
 from pipeline.pool import PoolSettings, PoolStage
-from pipeline.recipe import load
 
 
 def stage(**settings) -> PoolStage:

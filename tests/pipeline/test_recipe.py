@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.errors import RecipeError
-from pipeline.recipe import SHIPPED, Recipe, Select, load
+from pipeline.loading import SHIPPED, load
+from pipeline.recipe import Recipe, Select
 
 
 @pytest.mark.parametrize("name", SHIPPED)
