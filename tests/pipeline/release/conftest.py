@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline import recipe as recipes
+from pipeline import loading as recipes
 from pipeline.manifest import Manifest, describe, write_manifest
 from pipeline.record import CANDIDATE, DROPPED, RAW, raw_frame
 

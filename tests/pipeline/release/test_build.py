@@ -115,7 +115,7 @@ def test_never_overwritten_without_force(run, tiny, tmp_path):
 def test_killed_before_the_rename_leaves_nothing_to_see(run, tiny, tmp_path):
     script = (
         "import os, sys; sys.path[:0] = sys.argv[3:];"
-        "from pathlib import Path; import pipeline.release.build as b; from pipeline import recipe;"
+        "from pathlib import Path; import pipeline.release.build as b; from pipeline import loading as recipe;"
         "b.write_json = lambda *args: os._exit(9);"
         "b.build(Path(sys.argv[1]), recipe.Recipe(name='tiny'), Path(sys.argv[2]),"
         f" stages={STAGES!r})"

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from pipeline import recipe as recipes
+from pipeline import loading as recipes
 from pipeline.release.attribution import render
 from pipeline.release.build import build
 from pipeline.release.escape import address, code, markdown

@@ -3,7 +3,7 @@ import json
 import polars as pl
 import pytest
 
-from pipeline import recipe as recipes
+from pipeline import loading as recipes
 from pipeline.manifest import describe
 from pipeline.release import folder
 from pipeline.release.build import build
