@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
-from pipeline.sources.base import Found, Tally, forgiving, found, parse_json
-from pipeline.sources.opening import bare_name, lines, read_text
+from pipeline.sources.base import Found, Tally, forgiving, found
+from pipeline.sources.opening import bare_name, read_text
+from pipeline.sources.records import json_lines
 
 _LINES = (".jsonl", ".ndjson", ".json")
 _YAML = (".yaml", ".yml")
@@ -89,14 +90,7 @@ def _items(path: Path, label: str, settings: Ingest) -> Iterator[tuple[int, obje
     if bare_name(path).lower().endswith(_YAML):
         yield from enumerate(_yaml_items(path, label, settings), 1)
         return
-    for number, line in lines(path, settings.limits, label):
-        if line is None:
-            yield number, ValueError("longer than ingest.limits.max_line_bytes")
-        elif line.strip():
-            try:
-                yield number, parse_json(line)
-            except ValueError as error:
-                yield number, error
+    yield from json_lines(path, settings.limits, label)
 
 
 def _yaml_items(path: Path, label: str, settings: Ingest) -> list[object]:

@@ -1,9 +1,6 @@
 """Submissions and comments as dumps hold them: fields of any type in, checked values out."""
 
-import csv
-import io
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +9,8 @@ from pathlib import Path
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.sources.base import parse_json, printable
-from pipeline.sources.opening import bare_name, lines, open_stream
+from pipeline.sources.opening import bare_name, lines
+from pipeline.sources.records import csv_rows
 
 Record = Mapping[str, object]
 # (number of the line, record, or why it cannot be read; None if it is of another subreddit)
@@ -167,33 +165,15 @@ def holds_comments(path: Path, label: str, settings: Ingest) -> bool:
 
 
 def _read_table(path: Path, label: str, settings: Ingest) -> Numbered:
-    limit = settings.limits.max_line_bytes
-    csv.field_size_limit(min(limit, sys.maxsize >> 32))
-    with open_stream(path, settings.limits, label) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-        rows = csv.reader(iter(lambda: text.readline(limit), ""))
-        try:
-            header = next(rows, [])
-        except csv.Error as error:
-            raise SourceError(f"{label} is no CSV table ({error}).") from error
+    def check(header: list[str]) -> None:
         if not {"id", "title", "score"} <= set(header):
             raise SourceError(
                 f"{label} is no table of Reddit submissions: it needs the columns id, title and "
                 f"score, and has {printable(', '.join(header))[:200]}."
             )
-        while True:
-            number = rows.line_num + 1
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield number, f"no CSV row: {error}"
-                continue
-            if len(row) == len(header):
-                yield number, dict(zip(header, row, strict=True))
-            elif row:
-                yield number, f"{len(row)} fields instead of {len(header)}"
+
+    for number, row in csv_rows(path, settings.limits, label, check):
+        yield number, str(row) if isinstance(row, ValueError) else row
 
 
 def _id(value: object, name: str, prefix: str) -> str:

@@ -1,15 +1,13 @@
 """Open tables of any format as numbered rows of values."""
 
-import csv
-import io
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest, Table
 from pipeline.sources.base import parse_json, printable
-from pipeline.sources.opening import bare_name, lines, open_stream, read_text
+from pipeline.sources.opening import bare_name, open_stream, read_text
+from pipeline.sources.records import csv_rows, json_lines
 
 _BATCH = 1000
 Values = Mapping[str, object]
@@ -67,29 +65,9 @@ def _saved(path: Path, label: str, table: Table) -> Numbered:
 
 
 def _csv(path: Path, label: str, settings: Ingest, table: Table) -> Numbered:
-    limit = settings.limits.max_line_bytes
-    csv.field_size_limit(min(limit, sys.maxsize >> 32))
-    with open_stream(path, settings.limits, label) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-        rows = csv.reader(iter(lambda: text.readline(limit), ""))
-        try:
-            header = next(rows, [])
-        except csv.Error as error:
-            raise SourceError(f"{label} is no CSV table ({error}).") from error
-        _check_columns(header, label, table)
-        while True:
-            number = rows.line_num + 1
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield number, ValueError(f"no CSV row: {error}")
-                continue
-            if len(row) == len(header):
-                yield number, dict(zip(header, row, strict=True))
-            elif row:
-                yield number, ValueError(f"{len(row)} fields instead of {len(header)}")
+    yield from csv_rows(
+        path, settings.limits, label, lambda header: _check_columns(header, label, table)
+    )
 
 
 def _json(path: Path, label: str, settings: Ingest, table: Table, *, whole: bool) -> Numbered:
@@ -101,7 +79,7 @@ def _json(path: Path, label: str, settings: Ingest, table: Table, *, whole: bool
         listed = items if isinstance(items, list) else []
         numbered: Iterator[tuple[int, object]] = enumerate(listed, 1)
     else:
-        numbered = _json_lines(path, label, settings)
+        numbered = json_lines(path, settings.limits, label)
     checked = False
     for number, value in numbered:
         if isinstance(value, dict):
@@ -113,17 +91,6 @@ def _json(path: Path, label: str, settings: Ingest, table: Table, *, whole: bool
             yield number, value
         else:
             yield number, ValueError("not a JSON object")
-
-
-def _json_lines(path: Path, label: str, settings: Ingest) -> Iterator[tuple[int, object]]:
-    for number, line in lines(path, settings.limits, label):
-        if line is None:
-            yield number, ValueError("longer than ingest.limits.max_line_bytes")
-        elif line.strip():
-            try:
-                yield number, parse_json(line)
-            except ValueError as error:
-                yield number, error
 
 
 def _starts_a_list(path: Path, label: str, settings: Ingest) -> bool:

@@ -4,18 +4,15 @@ In wikihowAll.csv the bold words of all steps were joined by commas in `headline
 them in `text`. Which commas of the text are such joints is found by their number.
 """
 
-import csv
-import io
 import re
-import sys
 from collections.abc import Iterator
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.sources.base import Tally, printable
-from pipeline.sources.opening import open_stream
+from pipeline.sources.records import csv_rows
 from pipeline.sources.wikihow.article import Article, Part, Step, one_line
 from pipeline.sources.wikihow.mend import mend
 
@@ -30,64 +27,53 @@ _TEXT_JOINTS = (
     re.compile(r"(?<=[)\"”’']),(?=\s*\Z|\s+[A-Z“]|\n|,)"),
     re.compile(r"(?<=[)\"”’' ]),(?=\s+[^a-z\s])"),
 )
+_WHOLE = {"headline", "title", "text"}
+_SHAPES = (_WHOLE, {"title", "heading", "paragraph"})
 _SAYS_NOTHING = re.compile(r"[\s;,.]*")
 
 
 def read_table(path: Path, label: str, settings: Ingest, tally: Tally) -> Numbered:
     """Read one CSV table of either shape; raises SourceError if it has neither's columns."""
-    limit = settings.limits.max_line_bytes
-    csv.field_size_limit(min(limit, sys.maxsize >> 32))
-    with open_stream(path, settings.limits, label) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-        rows = csv.reader(_bounded(text, limit))
-        try:
-            header = [name.strip().lower() for name in next(rows, [])]
-        except csv.Error as error:
-            raise SourceError(f"{label} is no CSV table ({error}).") from error
-        if {"headline", "title", "text"} <= set(header) and "sectionlabel" not in header:
-            numbered = _records(rows, header, label, tally)
-            for line, record in numbered:
-                tally.read(label)
-                yield line, _whole_article(record)
-        elif {"title", "heading", "paragraph"} <= set(header):
-            numbered = _records(rows, header, label, tally)
-            yield from _by_steps(numbered, "heading", "paragraph", label, tally)
-        elif {"title", "headline", "text", "sectionlabel"} <= set(header):
-            numbered = _records(rows, header, label, tally)
-            yield from _by_steps(numbered, "headline", "text", label, tally)
-        else:
+    columns: set[str] = set()
+
+    def check(header: list[str]) -> None:
+        columns.update(_lower(name) for name in header)
+        if not any(shape <= columns for shape in _SHAPES):
             raise SourceError(
                 f"{label} is no wikiHow table: it needs the columns headline, title, text or "
                 f"title, heading, paragraph, and has {printable(', '.join(header))[:200]}."
             )
 
+    numbered = _records(csv_rows(path, settings.limits, label, check), label, tally)
+    first = next(numbered, None)
+    if first is None:
+        return
+    rows = chain([first], numbered)
+    if columns >= _WHOLE and "sectionlabel" not in columns:
+        for line, record in rows:
+            tally.read(label)
+            yield line, _whole_article(record)
+    elif "heading" in columns:
+        yield from _by_steps(rows, "heading", "paragraph", label, tally)
+    else:
+        yield from _by_steps(rows, "headline", "text", label, tally)
 
-def _bounded(text: io.TextIOWrapper, limit: int) -> Iterator[str]:
-    """Yield lines in pieces of at most `limit` characters, so that none fills the memory."""
-    while line := text.readline(limit):
-        yield line
+
+def _lower(name: str) -> str:
+    return name.strip().lower()
 
 
 def _records(
-    rows: Iterator[list[str]], header: list[str], label: str, tally: Tally
+    rows: Iterator[tuple[int, dict[str, str] | ValueError]], label: str, tally: Tally
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    while True:
-        line = getattr(rows, "line_num", 0) + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
+    for line, row in rows:
+        if isinstance(row, ValueError):
             tally.read(label)
-            tally.bad(label, line, f"no CSV row: {error}")
+            tally.bad(label, line, str(row))
             continue
-        if not any(row):
+        record = {_lower(name): value for name, value in row.items()}
+        if not any(record.values()):
             continue
-        if len(row) != len(header):
-            tally.read(label)
-            tally.bad(label, line, f"{len(row)} fields instead of {len(header)}")
-            continue
-        record = dict(zip(header, row, strict=True))
         if not record["title"].strip():
             tally.read(label)
             tally.bad(label, line, "no title")
