@@ -47,6 +47,8 @@ class Article:
     category: str | None = None
     url: str | None = None
     created_at: datetime | None = None
+    author: str | None = None  # where the record names one; else the site's
+    licence: str | None = None
 
     def steps(self) -> int:
         """Count the steps that say something."""

@@ -1,6 +1,7 @@
 """Read wikiHow dumps: find the files, tell their layouts apart, write RAW rows.
 
-A wikiHow dump says nothing of votes and single authors; the licence is the site's.
+A wikiHow dump says nothing of votes and single authors; the licence is the site's, unless a record
+names its own.
 """
 
 import logging
@@ -84,8 +85,8 @@ def _row(article: Article, slugs: Counter[str], settings: Ingest) -> dict[str, A
         "response": render(article, settings.wikihow),
         "markup": "markdown",
         "url": article.url or page_url(title),
-        "author": AUTHOR,
-        "licence": LICENCE,
+        "author": article.author or AUTHOR,
+        "licence": article.licence or LICENCE,
         "created_at": article.created_at,
         "origin": "human",
     }

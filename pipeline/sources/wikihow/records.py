@@ -62,6 +62,9 @@ def _article(record: object) -> Article:
     url = record.get("url")
     if isinstance(url, str) and re.fullmatch(r"https?://[^\s<>\"]{4,2000}", url):
         article.url = url
+    for name in ("author", "licence"):
+        if isinstance(record.get(name), str) and record[name].strip():
+            setattr(article, name, one_line(record[name])[:200])
     article.created_at = _date(record.get("created_at") or record.get("date")) or article.created_at
     return article
 
