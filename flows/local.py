@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.errors import CurationError
 from pipeline.run import Progress
+
+# The first start makes a database, which takes a while on a busy machine.
+_STARTUP_SECONDS = 180
 
 
 def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -39,7 +43,13 @@ def _server() -> Iterator[None]:
         yield
         return
     server = SubprocessASGIServer()
-    server.start()
+    try:
+        server.start(timeout=_STARTUP_SECONDS)
+    except RuntimeError as error:
+        raise CurationError(
+            f"Prefect's temporary server did not start within {_STARTUP_SECONDS} s. Start one with "
+            "`prefect server start` and set PREFECT_API_URL, or run with --plain."
+        ) from error
     try:
         with temporary_settings({PREFECT_API_URL: server.api_url}):
             yield
