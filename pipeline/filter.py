@@ -23,6 +23,7 @@ from filters.votes import low_votes
 from pipeline.dialogue import as_single_turn
 from pipeline.recipe import Filter, Part, Recipe, Rules
 from pipeline.record import dropped_frame
+from pipeline.release.licences import refused
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 
 
@@ -67,8 +68,9 @@ def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFra
     """Add `reason` and `detail` by the rules of each row's source; row order is kept."""
     # A dialogue is judged by all that is said in it, not by its last turn.
     numbered = as_single_turn(frame).with_row_index("__row")
+    gone = _refused(frame, settings.refuse_licences)
     verdicts = [
-        judge(part, rules_for(getattr(settings.rules, source), settings.refuse_licences)).select(
+        judge(part, rules_for(getattr(settings.rules, source), gone)).select(
             "__row", "reason", "detail"
         )
         for (source,), part in numbered.partition_by("source", as_dict=True).items()
@@ -80,12 +82,15 @@ def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFra
 
 
 def rules_for(
-    rules: Rules, refuse_licences: Sequence[str] = (), *, released: bool = True
+    rules: Rules, refused_licences: Sequence[str] = (), *, released: bool = True
 ) -> list[Rule]:
-    """Return the rules that are switched on; rows to be released must be attributed, too."""
+    """Return the rules that are switched on; rows to be released must be attributed, too.
+
+    `refused_licences` are written as in the rows.
+    """
     chosen = [unattributed()] if released else []
-    if refuse_licences:
-        chosen.append(refused_licence(refuse_licences))
+    if refused_licences:
+        chosen.append(refused_licence(refused_licences))
     if not rules.allow_adult:
         chosen.append(adult())
     if rules.written_before:
@@ -107,3 +112,9 @@ def rules_for(
     if rules.languages is not None:
         chosen.append(language(rules.languages))
     return chosen
+
+
+def _refused(frame: pl.DataFrame, patterns: Sequence[str]) -> list[str]:
+    """Return the licences in the frame that the recipe refuses, in whatever way they are written."""
+    written = frame["licence"].drop_nulls().unique().sort().to_list() if patterns else []
+    return [licence for licence in written if refused(licence, patterns)]
