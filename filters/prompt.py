@@ -35,6 +35,8 @@ _TIMELY = fast(
     r"|winter|spring|autumn|fall|morning|evening|afternoon|world|planet|life|kind of|sort of"
     r"|type of|way)\b"
 )
+# "Those of you who bake, ...": the words that follow say who is meant.
+_SAYS_WHO = fast(r"(?i)\bthose (?:of (?:you|us)|who|whose|with|without|in)\b")
 # "What does this sticker mean?": within the first words nothing has been named yet.
 _POINTS_EARLY = fast(r"(?i)^\W*(?:\S+\s+){0,5}?(?:this|these|those)(?:\s+\p{L}|\s*$)")
 _THING = (
@@ -70,7 +72,8 @@ def not_self_contained(
     """
     text = pl.col(column).str.strip_chars()
     words = text.str.replace_all(_MEDIA, " ").str.replace_all(CODE, " code ")
-    first = words.str.strip_chars().str.extract(r"^([^.?!\n]*)", 1).str.replace_all(_TIMELY, " ")
+    first = words.str.strip_chars().str.extract(r"^([^.?!\n]*)", 1)
+    first = first.str.replace_all(_TIMELY, " ").str.replace_all(_SAYS_WHO, " ")
     title = (text.str.len_chars() <= short_characters) & ~text.str.contains(
         r"`|^(?: {4}|\t)|\n(?: {4}|\t|>|\s*\n)"
     )

@@ -41,6 +41,8 @@ def test_nothing_to_answer(text, detail):
         "What does the following code print?",
         "Explain the error below",
         "Could this be soldered?",
+        "Why are those lights in the yard blinking?",
+        "What do those of this kind eat?",
         "Can lead solder this?",
         "What bird is in the attached photo?",
         LONG + "What is shown in the picture below?",
@@ -71,6 +73,11 @@ def test_points_at_what_is_not_there(text):
         "どうして空は青いのですか",
         "ما معنى كلمة تعال في هذه اللغة؟",
         "How to follow up an interview by mail",
+        "Those of you who bake bread at home, how do you keep it fresh?",
+        "Those of you with small kitchens, where do you keep the flour?",
+        "Those who live near a volcano, what is it like?",
+        "Those with curly hair, how do you wash it?",
+        "What do those in the army eat?",
     ],
 )
 def test_stands_alone(text):
