@@ -101,7 +101,7 @@ def run(
     from pipeline.console import print_result, show_progress
 
     resolved = load(recipe, overrides, size=size, seed=seed)
-    with show_progress(quiet=as_json) as progress:
+    with show_progress() as progress:
         result = _run(resolved, words, progress, plain=plain)
     if as_json:
         _print_json(result.to_json())
@@ -219,8 +219,8 @@ def dedup(
         _print_json(answer)
     else:
         typer.echo(
-            f"{answer['rows']:,} rows, {answer['kept']:,} kept, {answer['clusters']:,} clusters "
-            f"of copies, {answer['seconds']:.1f} s: {out}"
+            f"{answer['rows']:,} rows, {answer['kept']:,} kept, groups of copies: "
+            f"{answer['clusters']:,}, {answer['seconds']:.1f} s: {out}"
         )
 
 
@@ -253,18 +253,23 @@ def audit(
 
 @app.command()
 def verify(
-    release: Annotated[Path, typer.Argument(help="The folder of a release.")],
+    releases: Annotated[
+        list[Path], typer.Argument(metavar="RELEASE...", help="Folders of releases.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Check every digest, count and promise of a release."""
+    """Check every digest, count and promise of releases."""
     from pipeline.release.verify import verify as check
 
-    report = check(release)
-    if as_json:
-        _print_json(report.to_json())
+    reports = [check(release) for release in releases]
+    if as_json and len(reports) == 1:
+        _print_json(reports[0].to_json())
+    elif as_json:
+        ok = all(report.ok for report in reports)
+        _print_json({"ok": ok, "releases": [report.to_json() for report in reports]})
     else:
-        typer.echo(report.render())
-    if not report.ok:
+        typer.echo("\n".join(report.render() for report in reports))
+    if not all(report.ok for report in reports):
         raise typer.Exit(1)
 
 
@@ -349,6 +354,22 @@ def main() -> None:
         kind = "recipe" if isinstance(error, RecipeError) else "error"
         typer.echo(f"{kind}: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}.", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("stopped; start the same command again to go on from here", err=True)
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last resort; nothing is hidden with --debug
+        if debug:
+            traceback.print_exc()
+        reason = " ".join(str(error).split())[:300]
+        typer.echo(
+            f"error: something unforeseen, {type(error).__name__}: {reason}. This is a bug; run "
+            "again with --debug and report what it prints.",
+            err=True,
+        )
+        sys.exit(1)

@@ -72,12 +72,10 @@ class BarProgress(Progress):
 
 
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[Progress]:
-    """Give bars in a terminal, lines elsewhere, nothing if `quiet`; all on standard error."""
+def show_progress() -> Iterator[Progress]:
+    """Give bars in a terminal, lines elsewhere; all on standard error."""
     console = Console(stderr=True)
-    if quiet:
-        yield Progress()
-    elif console.is_terminal:
+    if console.is_terminal:
         with BarProgress(console) as bars:
             yield bars
     else:

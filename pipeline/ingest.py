@@ -50,11 +50,17 @@ def find(dumps: Path, settings: Ingest) -> list[Found]:
     if not dumps.is_dir():
         raise SourceError(f"There is no dumps folder {dumps}; name one with --dumps.")
     everything = [item for source in SOURCES.values() for item in source.find(dumps, settings)]
+    skipped = stackexchange.left_out(dumps, settings)
+    if not everything and skipped:
+        raise SourceError(
+            f"{dumps}: nothing is left to read; the recipe leaves out {', '.join(skipped[:5])}"
+            f"{' and more' if len(skipped) > 5 else ''}. Meta sites are read with "
+            "ingest.stackexchange.meta=true, others by their group in ingest.stackexchange.sites."
+        )
     if not everything:
         raise SourceError(
             f"{dumps} holds no dumps: expected one of the folders {', '.join(_FOLDERS)} in it."
         )
-    skipped = stackexchange.left_out(dumps, settings)
     if skipped:
         logger.info(
             "source=stackexchange not_read=%d (meta or skip): %s", len(skipped), ", ".join(skipped)

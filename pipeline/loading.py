@@ -19,6 +19,18 @@ from pipeline.recipe import Part, Recipe
 SHIPPED = ("lima", "relaxed", "sample")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML that refuses a key which stands twice, where the standard one takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"the key {twice!r} stands twice in the mapping from line {line}")
+        return super().construct_mapping(node, deep)
+
+
 def load(
     name: str | Path = "lima",
     overrides: Sequence[str] = (),
@@ -79,7 +91,7 @@ def _read(name: str | Path) -> tuple[dict[str, Any], str]:
             raise RecipeError(f"{path} is not a text file in UTF-8 ({error}).") from error
         origin = str(path)
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
         raise RecipeError(f"{origin} is not valid YAML: {error}".replace("\n", " ")) from error
     if value is None:
@@ -117,6 +129,9 @@ def _explain(error: ValidationError) -> list[str]:
             close = difflib.get_close_matches(str(item["loc"][-1]), known, 1)
             hint = f", did you mean {close[0]!r}?" if close else ""
             message = f"unknown key{hint} (allowed: {', '.join(known)})"
+            lines.append(f"{path}: {message}")
+            continue
+        if isinstance(item["input"], dict):  # about several fields; the message names them
             lines.append(f"{path}: {message}")
             continue
         given = json.dumps(item["input"], default=str, ensure_ascii=False)

@@ -110,7 +110,7 @@ class Tally:
         if count == total:
             raise SourceError(
                 f"{label}: none of its {total} rows can be read (first: line {line}, {why}). It is "
-                "not what its name says, or it is damaged."
+                "damaged, not what its name says, or laid out in another way than published dumps."
             )
         if total >= _MIN_ROWS_FOR_SHARE and count > self.max_malformed * total:
             raise SourceError(

@@ -42,6 +42,9 @@ def thousand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         (["audit", "nothing.jsonl"], 1, "There is no nothing.jsonl"),
         (["verify", "nowhere"], 1, "nowhere"),
         (["recipe", "check", "lima", "--set", "dedup.threshold=7"], 2, "dedup.threshold"),
+        (["recipe", "check", "lima", "--set", "seed=true"], 2, "true and false are no value here"),
+        (["recipe", "check", "twice.yaml"], 2, "'name' stands twice"),
+        (["run", "lima", "--workspace", "twice.yaml", "--plain"], 1, "twice.yaml"),
     ],
 )
 def test_wrong_words_end_with_one_sentence(
@@ -53,6 +56,9 @@ def test_wrong_words_end_with_one_sentence(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("twice.yaml").write_text("name: a\nname: b\n")
+    Path("data/sample/authored").mkdir(parents=True)
+    Path("data/sample/authored/none.jsonl").touch()
     code, out, err = thousand(*words)
     assert code == status
     assert said in err + out

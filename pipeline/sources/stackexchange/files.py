@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.sources.base import Found, found, printable
 from pipeline.sources.opening import bare_name
@@ -13,6 +14,7 @@ from pipeline.sources.sites import group_of
 NAME = "stackexchange"
 TABLES = {"Posts.xml": "posts", "Users.xml": "users", "Comments.xml": "comments"}
 _ARCHIVE = re.compile(r"(?P<site>.+?)(?:-(?P<table>Posts|Users|Comments))?\.7z")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _OTHER_ARCHIVE = re.compile(r".+-(?:Badges|PostHistory|PostLinks|Sites|Tags|Votes)\.7z")
 
 
@@ -78,8 +80,16 @@ def dumps_of(found: Found) -> list[Dump]:
 
 
 def host(found: Found) -> str:
-    """Return the name of the site, printable."""
+    """Return the name of the site; it becomes part of ids and addresses.
+
+    Raises SourceError for a name that can be no host.
+    """
     path = found.files[0]
     match = _ARCHIVE.fullmatch(path.name)
-    name = match["site"] if match else path.parent.name
-    return printable(name.split("__")[0])
+    name = (match["site"] if match else path.parent.name).split("__")[0]
+    if not _HOST.fullmatch(name):
+        raise SourceError(
+            f"{found.label(path)}: {printable(name)!r} is no name of a site; call the folder or "
+            "archive as the site is called, such as cooking.stackexchange.com."
+        )
+    return name
