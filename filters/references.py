@@ -14,6 +14,7 @@ from filters.text import fast, snippet
 
 _SAYING = r"(?:mentioned|said|stated|noted|pointed out|suggested|explained|described|commented)"
 _WHOSE = r"(?:(?:the|a|an|his|her|their|your|this|that|other|another|some|many|most|all|\w+'s) )*"
+_PEOPLE = r"(?:users?|posters?|answerers?|commenters?|contributors?)"
 _POST = r"(?:answers?|comments?|repl(?:y|ies)|posts?|questions?|threads?)"
 _NOT_THIS_ONE = (
     r"(?:(?:the|some|all|many|most|both|and|see|several|few|two|these|those|any of the|as|in)"
@@ -27,6 +28,10 @@ PUBLISHED: tuple[str, ...] = (
     rf"(?i:\bas (?:\w+ ){{0,3}}?{_SAYING} (?:in|by) {_WHOSE}{_POST}\b)",
     r"(?i:\bas (?:\w+ ){0,2}?(?:mentioned|commented) by\b)",
     rf"(?i:\bas (?:many |some )?(?:others|someone|somebody|everyone|people)(?: \w+){{0,3}}? {_SAYING}\b)",
+    rf"(?i:\bas (?:\w+ ){{0,3}}?{_SAYING} by (?:(?:an|the|many|some) ?)?(?:others?\b|other {_PEOPLE}\b))",
+    rf"(?i:\bas (?:(?:an|the|many|some) ?)?other {_PEOPLE}(?: \w+){{0,3}}? {_SAYING}\b)",
+    r"(?i:\bas (?:[^\s.,;]+ ){1,3}and others (?:here |have |already |also ){0,3}"
+    rf"(?:{_SAYING}|suggest|mention|say|point out|note|recommend)\b)",
     # the site
     r"(?i:\bstack ?exchange\b|\bstackoverflow\b)|\bStack Overflow\b|\b\w+\.SE\b",
     r"\b(?:on|here on|over on|from) S[OE]\b|\bS[OE] (?:answer|question|post|thread)s?\b",
@@ -34,16 +39,21 @@ PUBLISHED: tuple[str, ...] = (
     r"\b[Rr]eddit(?:ors?)?\b|(?:^|[\s(])/?[ru]/\w{3,}",
     # other answers, as such
     rf"(?i:\b{_NOT_THIS_ONE} (?:\w+ )?(?:answer|repl)(?:s|y|ies)?\b)",
-    r"(?i:\banswers? (?:above|already (?:given|posted)|so far|(?:given|provided|posted) by)\b)",
+    r"(?i:\banswers? (?:above|already (?:given|posted)|(?:given|provided|posted) by)\b)",
+    r"(?i:\b(?:answers?|replies|responses) (?:given |posted |provided )?(?:so|thus) far\b)",
     # people and comments of the page
     r"\b(?:[Tt]he|[Aa]s|[Tt]o|[Bb]y|[Ff]or) OP\b|\bOP(?:'s|’s| asked| is| was| wants?| said)\b",
     r"(?i:\b(?:original poster|question asker|the asker|the questioner|previous poster"
     r"|other posters?)\b)",
     r"(?m:^@[A-Za-z]\w+(?:[:,]| (?:I|you|your|the|that|thanks|yes|no)\b))",
-    r"(?i:\b(?:as|like|per|thanks to|thank you|thanks|credit to|mentioned by|suggested by"
-    r"|pointed out by|said by) @[a-z]\w+)",
-    r"(?i:(?:^|\s)@[a-z][\w-]+(?:'s|’s)? (?:said|says|mentioned|suggested|suggests|pointed|noted"
-    r"|notes|wrote|commented|already|answer|comment)\b)",
+    r"(?i:\b(?:as|like|per|thanks to|thank you|thanks|credit to|agree with|according to) @[a-z]\w+)",
+    rf"(?i:\b(?:{_SAYING}|said|posted|given|summari[sz]ed|recommended|provided) by @[a-z]\w+)",
+    r"(?i:(?:^|[\s(])@[a-z][\w-]+(?:'s|’s)? (?:\w+ )?(?:said|says|states|stated|mentions|mentioned"
+    r"|suggested|suggests|points out|pointed|noted|notes|wrote|commented|recommends|recommended"
+    r"|already|answers?|comments?|suggestion|is (?:right|correct))\b)",
+    # a first and a last name; a word before it tells it from an annotation in Java
+    r"\b(?:as|and|but|by|from|in|like|of|per|see|than|that|to|via|with) "
+    r"@\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}+(?:[\s.,;:!?)'’]|$)",
     r"(?i:\bcomments? (?:above|section)\b|\b(?:above|previous|other) comments?\b)",
     # votes
     r"(?i:\b(?:up|down)[- ]?vot(?:e|es|ed|ing|er|ers)\b)|(?:^|\s)\+1 (?:for|to)\b",

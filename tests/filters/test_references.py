@@ -37,6 +37,15 @@ def reasons(text: str, *, wider: bool = False) -> list[str | None]:
         "This is a possible duplicate.",
         "Edit: thanks for the gold!",
         "Most redditors know /u/someone.",
+        "It may be blue, as suggested by the other user.",
+        "As other users have mentioned, it is blue.",
+        "Keep the schema under version control as *alumb* and others suggest.",
+        "Trains go there, too (from @Eric Bréchemier).",
+        "Read about secret questions in @Jens Roland answer here.",
+        "To augment @user23's suggestion, paint it blue.",
+        "This was explained by @user23.",
+        "In light of the answers so far, it is blue.",
+        "The replies given so far say that it is blue.",
     ],
 )
 def test_refers(text):
@@ -60,6 +69,13 @@ def test_refers(text):
         "Add 1 + 1.",
         "See https://stackoverflow.com/q/1 for it.",
         "either/or, and/u/or",
+        "Feed the board with 12 V @ 5 A, from @ 5 V upwards.",
+        "Follow `@Jens Roland` on Twitter, or read the feed of `@thousand`.",
+        "Mark the field with @Autowired and the class with @Component.",
+        "@Autowired Clock clock;",
+        "Other users of the machine see it as blue.",
+        "Use the same key as other users of the machine.",
+        "The best answers to a survey are short.",
     ],
 )
 @pytest.mark.parametrize("wider", [False, True])
