@@ -4,15 +4,15 @@ In: the release's manifest (without its files) and its rows. Out: Markdown with 
 names the file of each split, so that `datasets.load_dataset(folder)` needs no arguments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import yaml
 
 from pipeline.release.card_text import COLUMNS, LIMITS, REPRODUCE, intro, quoted, table
-from pipeline.release.escape import markdown
-from pipeline.release.licences import Summary, parse, summarise
+from pipeline.release.escape import code, markdown
+from pipeline.release.licences import Licence, Summary, parse, summarise
 from pipeline.release.rows import SPLITS
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -127,35 +127,46 @@ def _shortfall(item: Mapping[str, Any]) -> str:
 
 def _licences(licences: Summary, total: int) -> str:
     lines = []
-    for spdx, count in licences.shares.items():
-        kind = parse(spdx)
-        asks = [
-            "non-commercial use only" if kind.non_commercial else "",
-            "share alike" if kind.share_alike else "",
-            "no changes" if kind.no_derivatives else "",
-            "" if kind.known else "not a licence that we know",
-            "no public licence, only the site's terms" if kind.known and not kind.granted else "",
-        ]
-        said = "; ".join(ask for ask in asks if ask) or "open"
-        lines.append([spdx, f"{count:,}", f"{count / total:.1%}", said])
+    for spdx in licences.shares:
+        asks = _asks(parse(spdx))
+        for value, count in licences.written[spdx].items():
+            cells = [markdown(spdx), f"{count:,}", f"{count / total:.1%}", asks]
+            lines.append([code(value), *cells])
+    names = ["value of `licence`", "SPDX", "rows", "share", "what it asks"]
     text = (
         "## Licences\n\nEvery row keeps its own licence, named in the column `licence`; who wrote "
         "it and where is in [ATTRIBUTION.md](ATTRIBUTION.md). Credit the authors when you share "
-        "rows.\n\n" + table(["licence", "rows", "share", "what it asks"], lines, right=(1, 2))
+        "rows.\n\n" + table(names, lines, right=(2, 3), raw=range(len(names)))
     )
     if licences.non_commercial:
         text += (
             f"\n\n**Part of this set must not be used commercially** "
-            f"({', '.join(markdown(spdx) for spdx in licences.non_commercial)})."
+            f"({_values(licences, licences.non_commercial)})."
         )
     if licences.unlicensed:
         text += (
             f"\n\n**Part of this set comes without a public licence** "
-            f"({', '.join(markdown(spdx) for spdx in licences.unlicensed)}): whether you may use "
+            f"({_values(licences, licences.unlicensed)}): whether you may use "
             f"or share those rows depends on your law and your purpose. Filter on `licence` to "
             f"leave them out, or set `release.refuse_licences` in the recipe."
         )
     return text
+
+
+def _asks(kind: Licence) -> str:
+    asks = [
+        "non-commercial use only" if kind.non_commercial else "",
+        "share alike" if kind.share_alike else "",
+        "no changes" if kind.no_derivatives else "",
+        "" if kind.known else "not a licence that we know",
+        "no public licence, only the site's terms" if kind.known and not kind.granted else "",
+    ]
+    return "; ".join(ask for ask in asks if ask) or "open"
+
+
+def _values(licences: Summary, names: Sequence[str]) -> str:
+    """Name licences as the column `licence` has them, so that a filter finds them."""
+    return ", ".join(code(value) for spdx in names for value in licences.written[spdx])
 
 
 def _picking(manifest: Mapping[str, Any]) -> str:
@@ -188,15 +199,16 @@ def _certificate(certificate: Mapping[str, Any]) -> list[list[str]]:
     methods = {name: value for name, value in certificate.items() if isinstance(value, Mapping)}
     measures = list(dict.fromkeys(key for value in methods.values() for key in value))
     body = [
-        [name, *(_number(value.get(measure)) for measure in measures)]
+        [name, *(_number(measure, value.get(measure)) for measure in measures)]
         for name, value in methods.items()
     ]
     return [["set", *(name.replace("_", " ") for name in measures)], *body] if body else []
 
 
-def _number(value: object) -> str:
+def _number(measure: str, value: object) -> str:
+    """Write lengths as whole numbers, shares and distances with two digits."""
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:,.0f}" if measure.endswith("_chars") else f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
 

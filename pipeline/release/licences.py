@@ -5,6 +5,7 @@ CC-BY-SA-4.0 here. A licence that is not known stays as it is, flagged, and neve
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -86,6 +87,7 @@ class Summary:
     non_commercial: list[str]
     unlicensed: list[str]  # no licence given, or one that is not known
     no_derivatives: list[str]
+    written: dict[str, dict[str, int]]  # SPDX -> as the rows write it -> rows, most first
 
     @property
     def open(self) -> bool:
@@ -148,20 +150,24 @@ def summarise(licences: Mapping[str, int] | Iterable[str]) -> Summary:
     One licence: that one. Open ones with a share-alike among Creative Commons: CC BY-SA 4.0, since
     versions 2.0 to 3.0 let adaptations move to a later one. Anything else: `other`, with a name.
     """
-    counts: dict[str, int] = {}
-    items = licences.items() if isinstance(licences, Mapping) else ((text, 1) for text in licences)
+    texts = dict(licences) if isinstance(licences, Mapping) else Counter(licences)
     kinds: dict[str, Licence] = {}
-    for text, count in items:
+    written: dict[str, dict[str, int]] = {}
+    for text, count in _most_first(texts).items():
         licence = parse(text)
         kinds[licence.spdx] = licence
-        counts[licence.spdx] = counts.get(licence.spdx, 0) + count
-    shares = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        written.setdefault(licence.spdx, {})[text] = count
+    shares = _most_first({spdx: sum(counts.values()) for spdx, counts in written.items()})
     ordered = [kinds[spdx] for spdx in shares]
     unlicensed = [kind.spdx for kind in ordered if not (kind.known and kind.granted)]
     non_commercial = [kind.spdx for kind in ordered if kind.non_commercial]
     no_derivatives = [kind.spdx for kind in ordered if kind.no_derivatives]
     hub, name = _of_the_whole(ordered, non_commercial, unlicensed)
-    return Summary(shares, hub, name, non_commercial, unlicensed, no_derivatives)
+    return Summary(shares, hub, name, non_commercial, unlicensed, no_derivatives, written)
+
+
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _of_the_whole(

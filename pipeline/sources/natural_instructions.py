@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import raw_frame
+from pipeline.release.licences import parse
 from pipeline.sources.base import Found, Tally, forgiving, found, parse_json, printable
 from pipeline.sources.opening import bare_name, read_text
 
@@ -134,7 +135,8 @@ def _licence(names: list[str]) -> str:
     named = next((name.strip() for name in names if name.strip()), "")
     if named.lower() == "unknown":
         return "LicenseRef-Unknown"
-    return named or _LICENCE
+    licence = parse(named or _LICENCE)
+    return licence.spdx if licence.known else named
 
 
 def _strings(value: object) -> list[str]:

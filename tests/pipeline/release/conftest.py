@@ -188,8 +188,8 @@ def tables(folder):
 def select_facts():
     return {
         "certificate": {
-            "picked": {"coverage_radius": 0.4, "domains": 2},
-            "random": {"coverage_radius": 0.5, "domains": 1},
+            "picked": {"coverage_radius": 0.4, "domains": 2, "mean_chars": 2357.682},
+            "random": {"coverage_radius": 0.5, "domains": 1, "mean_chars": 1234.4},
         },
         "shortfall": [],
         "refilled": {},

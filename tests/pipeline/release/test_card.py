@@ -96,9 +96,20 @@ def test_the_card_counts(run, tiny, tmp_path):
     )
     assert "| filter | 8 | 7 | too_short 1 |" in text
     assert "| other | train | 2 | 2 | 0 |" in text
-    assert "| LicenseRef-Reddit | 1 | 20.0% | no public licence" in text
-    assert "**Part of this set comes without a public licence** (LicenseRef-Reddit)" in text
-    assert "| random | 0.500 | 1 |" in text
+    reddit = "<code>LicenseRef-Reddit</code>"
+    assert f"| {reddit} | LicenseRef-Reddit | 1 | 20.0% | no public licence" in text
+    assert "| <code>CC BY-SA 4.0</code> | CC-BY-SA-4.0 | 2 | 40.0% | share alike |" in text
+    assert f"**Part of this set comes without a public licence** ({reddit})" in text
+    assert "| random | 0.50 | 1 | 1,234 |" in text
+
+
+def test_each_spelling_of_a_licence_is_shown_as_the_column_has_it():
+    summary = summarise(["CC BY 4.0", "cc-by-4.0", "CC BY 4.0", "CC0-1.0"])
+    assert summary.written == {
+        "CC-BY-4.0": {"CC BY 4.0": 2, "cc-by-4.0": 1},
+        "CC0-1.0": {"CC0-1.0": 1},
+    }
+    assert summary.shares == {"CC-BY-4.0": 3, "CC0-1.0": 1}
 
 
 def test_the_same_rows_give_the_same_attribution_in_any_order():
