@@ -86,6 +86,13 @@ class Tally:
         if self.folder and len(self.malformed) >= _MAX_WAITING:
             self.flush()
 
+    def add(self, other: "Tally") -> None:
+        """Add the books of a part, as if the part had been read here."""
+        self.rows.update(other.rows)
+        self.left_out.update(other.left_out)
+        for label, line, why in other.malformed:
+            self.bad(label, line, why)
+
     def flush(self) -> None:
         """Write the malformed rows that wait, as lines of the books."""
         if not self.folder or not self.malformed:

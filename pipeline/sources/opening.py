@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 import zstandard
 
 from pipeline.errors import SourceError
@@ -20,6 +21,8 @@ from pipeline.recipe import Limits
 
 SUFFIXES = (".zst", ".gz", ".xz", ".bz2")
 BLOCK = 1 << 23  # bytes
+_STRIDE = 1 << 18  # bytes that stay in the cache of a core
+_LINE_END = ord("\n")
 _RATIO_FROM = 64 << 20  # small files may be very regular
 
 # What the libraries raise for a file that is damaged or is no such archive.
@@ -174,19 +177,31 @@ def line_blocks(
             data, skipping = data[end + 1 :], False
             too_long.append(first)
             first += 1
-        data = rest + data
         cut = data.rfind(b"\n") + 1
-        block, rest = data[:cut], data[cut:]
-        if block:
+        if cut:
+            block = rest + memoryview(data)[:cut]  # the one copy
+            rest, data = data[cut:], b""
             yield first, block, too_long
             too_long = []
-            first += block.count(b"\n")
+            first += _count_lines(block)
+            del block
+        else:
+            rest += data
         if len(rest) > limits.max_line_bytes:
             rest, skipping = b"", True
     if skipping:
         too_long.append(first)
     if rest or too_long:
         yield first, rest, too_long
+
+
+def _count_lines(block: bytes) -> int:
+    """Count line ends, faster than bytes.count where they are far apart."""
+    data = np.frombuffer(block, np.uint8)
+    return sum(
+        int(np.count_nonzero(data[start : start + _STRIDE] == _LINE_END))
+        for start in range(0, len(data), _STRIDE)
+    )
 
 
 def lines(path: Path, limits: Limits, label: str) -> Iterator[tuple[int, bytes | None]]:

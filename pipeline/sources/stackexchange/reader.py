@@ -4,10 +4,10 @@ In: the posts and users of one site, of one dump or several. Out: one candidate 
 its top answer by votes, then accepted, then lower id (LIMA section 2.1: "the top answer").
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar
 
 import polars as pl
 
@@ -15,30 +15,23 @@ from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
 from pipeline.record import RAW, conform
 from pipeline.sources import dialogues, sevenzip
+from pipeline.sources.attributes import as_number, cut
 from pipeline.sources.base import Found, Tally
 from pipeline.sources.opening import SUFFIXES, bare_name, open_stream
 from pipeline.sources.sites import group_of, short_name
 from pipeline.sources.spool import Spool
 from pipeline.sources.stackexchange.columns import (
-    ANSWER,
-    QUESTION,
     author,
-    count_scores,
     licence,
     profile,
     ranks,
     tags,
 )
 from pipeline.sources.stackexchange.files import NAME, TABLES, Dump, dumps_of, host, is_posts
-from pipeline.sources.xmlrows import (
-    WELL_FORMED,
-    attribute,
-    late_number,
-    moment,
-    number,
-    row_frames,
-    unescape,
-)
+from pipeline.sources.stackexchange.posts import Block, note_unsound, number, read_block
+from pipeline.sources.xmlrows import map_rows, unescape
+
+T = TypeVar("T")
 
 NEEDED = {
     "Posts.xml": ("Id", "PostTypeId", "CreationDate"),
@@ -50,23 +43,6 @@ _FRAME_ROWS = 20_000
 
 _TEXTS = ("body", "owner_name", "title_asked", "body_asked", "tags_asked", "owner_name_asked")
 
-_POST = pl.Schema(
-    {
-        "answer": pl.Int64(),  # null for questions
-        "question": pl.Int64(),
-        "dump": pl.Int32(),
-        "votes": pl.Int64(),
-        "created_at": pl.Datetime("ms"),
-        "accepted_answer": pl.Int64(),
-        "closed": pl.Boolean(),
-        "title": pl.String(),
-        "body": pl.String(),
-        "tags": pl.String(),
-        "owner": pl.Int64(),
-        "owner_name": pl.String(),
-        "content_licence": pl.String(),
-    }
-)
 _USER = pl.Schema({"owner": pl.Int64(), "name": pl.String(), "dump": pl.Int32()})
 _COMMENT = pl.Schema(
     {
@@ -77,6 +53,23 @@ _COMMENT = pl.Schema(
         "dump": pl.Int32(),
     }
 )
+
+
+def _sound(
+    rows: pl.DataFrame,
+    names: tuple[str, ...],
+    numbers: tuple[str, ...],
+    label: str,
+    tally: Tally,
+    *texts: str,
+) -> pl.DataFrame:
+    """Return the attributes of the rows that are well-formed and have the numbers and texts."""
+    cells = pl.concat([rows.select("number"), cut(rows["line"], names)], how="horizontal")
+    has_all = [as_number(pl.col(name)).is_not_null() for name in numbers]
+    has_all += [pl.col(name).is_not_null() for name in texts]
+    cells = cells.with_columns(pl.all_horizontal("sound", *has_all).alias("sound"))
+    note_unsound(cells, label, tally)
+    return cells.filter("sound")
 
 
 def read(found: Found, settings: Ingest, tally: Tally, scratch: Path) -> Iterator[pl.DataFrame]:
@@ -165,29 +158,28 @@ class _Reading:
             for name, stream in sevenzip.members(path, wanted, self.settings.limits, label):
                 yield name, f"{label}:{name}", stream
 
-    def _rows(self, stream: BinaryIO, table: str, label: str) -> Iterator[pl.DataFrame]:
-        return row_frames(
-            stream, TABLES[table], NEEDED[table], self.settings.limits, label, self.tally
-        )
+    def _rows(
+        self, stream: BinaryIO, table: str, label: str, work: Callable[[pl.DataFrame, Tally], T]
+    ) -> Iterator[T]:
+        limits = self.settings.limits
+        return map_rows(stream, TABLES[table], NEEDED[table], limits, label, self.tally, work)
 
     def _posts(self, stream: BinaryIO, label: str) -> tuple[pl.Series, pl.Series]:
         """Keep what may become a candidate; returns the owners and the answers it names."""
+        dump, min_votes = self.dumps, self.settings.stackexchange.min_votes
+
+        def work(rows: pl.DataFrame, tally: Tally) -> Block:
+            return read_block(rows, dump, min_votes, label, tally)
+
         owners, answers, ids, newest, scores = [], [], [], [], []
-        for rows in self._rows(stream, "Posts.xml", label):
-            heads = rows.with_columns(
-                number("Id").alias("id"),
-                number("PostTypeId").alias("kind"),
-                number("Score").alias("votes"),
-                moment("CreationDate").alias("created_at"),
-            )
-            kept = self._heads(heads, label)
-            posts = self._survivors(kept, label)
+        for block in self._rows(stream, "Posts.xml", label, work):
+            posts = block.posts
             owners.append(posts["owner"].drop_nulls().unique())
             answers.append(posts["answer"].drop_nulls())
             if self.several:
-                ids.append(heads["id"])
-            newest.append(cast(datetime | None, heads["created_at"].max()) or datetime.min)
-            scores.append(count_scores(heads))
+                ids.append(block.ids)
+            newest.append(block.newest)
+            scores.append(block.scores)
             self.answers.add(posts.filter(pl.col("answer").is_not_null()))
             self.questions.add(posts.filter(pl.col("answer").is_null()))
         if self.several:
@@ -196,86 +188,34 @@ class _Reading:
         self.ranks.append(ranks(pl.concat(scores)).with_columns(dump=pl.lit(self.dumps)))
         return pl.concat(owners).unique(), pl.concat(answers)
 
-    def _heads(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
-        """Drop by what stands at the head of a row; the long text is not looked at."""
-        readable = (
-            pl.col("id").is_not_null()
-            & pl.col("kind").is_not_null()
-            & (
-                ~pl.col("kind").is_in([QUESTION, ANSWER])
-                | (pl.col("votes").is_not_null() & pl.col("created_at").is_not_null())
-            )
-        )
-        for row in heads.filter(~readable).iter_rows(named=True):
-            self.tally.bad(
-                label, row["number"], "no readable Id, PostTypeId, Score or CreationDate"
-            )
-        heads = heads.filter(readable)
-        is_post = pl.col("kind").is_in([QUESTION, ANSWER])
-        low = (pl.col("kind") == ANSWER) & (pl.col("votes") < self.settings.stackexchange.min_votes)
-        counts = heads.select(other=(~is_post).sum(), low=low.sum())
-        self.tally.leave_out(label, "not_a_post", counts["other"].item())
-        self.tally.leave_out(label, "low_votes", counts["low"].item())
-        heads = heads.filter(is_post & ~low)
-        unanswered = (pl.col("kind") == QUESTION) & (late_number("AnswerCount") == 0).fill_null(
-            False
-        )
-        count = heads.select(unanswered.sum()).item()
-        self.tally.leave_out(label, "no_answer", count)
-        return heads.filter(~unanswered)
-
-    def _survivors(self, heads: pl.DataFrame, label: str) -> pl.DataFrame:
-        parent = number("ParentId")
-        is_answer = pl.col("kind") == ANSWER
-        body = pl.col("line").str.contains(' Body="', literal=True)
-        heads = self._sound(heads, body & (~is_answer | parent.is_not_null()), label)
-        # Lazy, so that what the expressions have in common is computed once.
-        posts = heads.lazy().select(
-            answer=pl.when(is_answer).then("id"),
-            question=pl.when(is_answer).then(parent).otherwise("id"),
-            dump=pl.lit(self.dumps),
-            votes="votes",
-            created_at="created_at",
-            accepted_answer=late_number("AcceptedAnswerId"),
-            closed=pl.col("line").str.contains(' ClosedDate="', literal=True),
-            title=attribute("Title"),
-            body=attribute("Body"),
-            tags=attribute("Tags"),
-            owner=late_number("OwnerUserId"),
-            owner_name=attribute("OwnerDisplayName"),
-            content_licence=attribute("ContentLicense"),
-        )
-        return posts.cast(_POST).collect()
-
     def _users(self, stream: BinaryIO, label: str, owners: pl.Series) -> None:
-        for rows in self._rows(stream, "Users.xml", label):
+        dump = pl.lit(self.dumps)
+
+        def work(rows: pl.DataFrame, tally: Tally) -> pl.DataFrame:
             wanted = rows.filter(number("Id").is_in(owners.implode()).fill_null(True))
-            wanted = self._sound(wanted, number("Id").is_not_null(), label)
-            users = wanted.select(owner=number("Id"), name=attribute("DisplayName"))
-            users = users.with_columns(unescape(users["name"]), dump=pl.lit(self.dumps))
-            self.names.append(users.cast(_USER))
+            users = _sound(wanted, ("Id", "DisplayName"), ("Id",), label, tally)
+            users = users.select(owner=as_number(pl.col("Id")), name="DisplayName", dump=dump)
+            return users.with_columns(unescape(users["name"])).cast(_USER)
+
+        self.names.extend(self._rows(stream, "Users.xml", label, work))
 
     def _comments(self, stream: BinaryIO, label: str, answers: pl.Series) -> None:
-        for rows in self._rows(stream, "Comments.xml", label):
-            wanted = rows.filter(number("PostId").is_in(answers.implode()).fill_null(True))
-            has_all = number("Id").is_not_null() & number("PostId").is_not_null()
-            wanted = self._sound(wanted, has_all & attribute("Text").is_not_null(), label)
-            comments = wanted.select(
-                comment=number("Id"),
-                answer=number("PostId"),
-                user=late_number("UserId"),
-                text=attribute("Text"),
-                dump=pl.lit(self.dumps),
-            )
-            self.comments.append(comments.with_columns(unescape(comments["text"])).cast(_COMMENT))
+        dump = pl.lit(self.dumps)
 
-    def _sound(self, rows: pl.DataFrame, complete: pl.Expr, label: str) -> pl.DataFrame:
-        """Keep the rows that are well-formed and complete, note the others as malformed."""
-        sound = pl.col("line").str.contains(WELL_FORMED) & complete
-        rows = rows.with_columns(sound=sound)
-        for line in rows.filter(~pl.col("sound"))["number"]:
-            self.tally.bad(label, line, "attributes are missing or not well-formed")
-        return rows.filter("sound")
+        def work(rows: pl.DataFrame, tally: Tally) -> pl.DataFrame:
+            wanted = rows.filter(number("PostId").is_in(answers.implode()).fill_null(True))
+            names = ("Id", "PostId", "UserId", "Text")
+            comments = _sound(wanted, names, ("Id", "PostId"), label, tally, "Text")
+            comments = comments.select(
+                comment=as_number(pl.col("Id")),
+                answer=as_number(pl.col("PostId")),
+                user=as_number(pl.col("UserId")),
+                text="Text",
+                dump=dump,
+            )
+            return comments.with_columns(unescape(comments["text"])).cast(_COMMENT)
+
+        self.comments.extend(self._rows(stream, "Comments.xml", label, work))
 
     def candidates(self) -> Iterator[pl.DataFrame]:
         """Join answers to questions, pick the top ones and give them their names."""

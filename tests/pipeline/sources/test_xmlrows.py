@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pipeline.errors import SourceError
 from pipeline.recipe import Limits
 from pipeline.sources import opening, xmlrows
+from pipeline.sources.attributes import WELL_FORMED, as_number, attribute
 from pipeline.sources.base import Tally
-from pipeline.sources.xmlrows import WELL_FORMED, attribute, late_number, moment, number
+from pipeline.sources.stackexchange.posts import moment, number
 
 ROW = '<row Id="1" PostTypeId="2" CreationDate="2010-01-01T00:00:00.000" Body="x" />'
 NEEDED = ("Id", "PostTypeId", "CreationDate")
@@ -65,9 +66,9 @@ def test_attributes_are_found_in_any_order_and_only_as_attributes() -> None:
         attribute("Title").alias("title"),
         attribute("Tags").alias("tags"),
         number("Score").alias("score"),
-        late_number("Score").alias("late"),
+        as_number(attribute("Score")).alias("late"),
         number("OwnerUserId").alias("arabic digit"),
-        late_number("Id").alias("no number"),
+        as_number(attribute("Id")).alias("no number"),
     )
     assert frame.row(0) == ("&quot; Score=&quot;7", "", None, -12, -12, None, None)
 

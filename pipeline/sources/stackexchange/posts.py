@@ -1,0 +1,165 @@
+"""One block of posts: what its rows say at their heads, and the texts of those that may be used.
+
+Nine of ten rows leave by what stands at the head of a row: type, votes, number of answers. Their
+long texts are never looked at.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import polars as pl
+
+from pipeline.sources.attributes import as_number, cut
+from pipeline.sources.base import Tally
+from pipeline.sources.stackexchange.columns import ANSWER, QUESTION, count_scores
+
+POST = pl.Schema(
+    {
+        "answer": pl.Int64(),  # null for questions
+        "question": pl.Int64(),
+        "dump": pl.Int32(),
+        "votes": pl.Int64(),
+        "created_at": pl.Datetime("ms"),
+        "accepted_answer": pl.Int64(),
+        "closed": pl.Boolean(),
+        "title": pl.String(),
+        "body": pl.String(),
+        "tags": pl.String(),
+        "owner": pl.Int64(),
+        "owner_name": pl.String(),
+        "content_licence": pl.String(),
+    }
+)
+_ATTRIBUTES = (
+    "ParentId",
+    "AcceptedAnswerId",
+    "ClosedDate",
+    "Title",
+    "Body",
+    "Tags",
+    "OwnerUserId",
+    "OwnerDisplayName",
+    "ContentLicense",
+)
+# How official dumps begin a row. Anchored, so that a row that begins otherwise costs nothing.
+_HEAD = (
+    r'^ *<row Id="(?<id>[0-9]{1,18})" PostTypeId="(?<kind>[0-9]{1,18})" '
+    r'(?:ParentId="[0-9]{1,18}" |AcceptedAnswerId="[0-9]{1,18}" )?'
+    r'CreationDate="(?<created_at>[^"]{10,40})" Score="(?<votes>-?[0-9]{1,18})"'
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is kept of a block of posts."""
+
+    posts: pl.DataFrame  # POST: what may become a candidate
+    ids: pl.Series  # of all posts
+    newest: datetime  # time of the last post
+    scores: pl.DataFrame  # number of answers by year and votes
+
+
+def number(name: str) -> pl.Expr:
+    """Return an attribute of `line` as a number; null if it is missing or no number."""
+    return pl.col("line").str.extract(rf' {name}="(-?[0-9]{{1,18}})"').cast(pl.Int64)
+
+
+def moment(name: str) -> pl.Expr:
+    """Return an attribute of `line` as UTC time; null if it is missing or no time."""
+    return as_moment(pl.col("line").str.extract(rf' {name}="([^"]{{10,40}})"'))
+
+
+def as_moment(text: pl.Expr) -> pl.Expr:
+    """Read a time as the dumps write it, in milliseconds; null where the text is none."""
+    return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
+
+
+def read_block(rows: pl.DataFrame, dump: int, min_votes: int, label: str, tally: Tally) -> Block:
+    """Sort the rows of a block; what leaves is booked."""
+    heads = read_heads(rows)
+    posts = _texts(_worth_reading(heads, min_votes, label, tally), dump, label, tally)
+    newest = cast(datetime | None, heads["created_at"].max()) or datetime.min
+    return Block(posts, heads["id"], newest, count_scores(heads))
+
+
+def read_heads(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add id, kind, votes and created_at, null where they cannot be read, in any order of them."""
+    fields = rows.select(pl.col("line").str.extract_groups(_HEAD).struct.unnest())
+    heads = rows.with_columns(
+        fields.select(
+            pl.col("id", "kind", "votes").cast(pl.Int64), as_moment(pl.col("created_at"))
+        ).select("id", "kind", "votes", "created_at")
+    )
+    odd = pl.col("id").is_null()
+    if not heads.select(odd.any()).item():
+        return heads
+    slow = heads.filter(odd).with_columns(
+        number("Id").alias("id"),
+        number("PostTypeId").alias("kind"),
+        number("Score").alias("votes"),
+        moment("CreationDate").alias("created_at"),
+    )
+    return pl.concat([heads.filter(~odd), slow]).sort("number")
+
+
+def _worth_reading(heads: pl.DataFrame, min_votes: int, label: str, tally: Tally) -> pl.DataFrame:
+    """Drop by what stands at the head of a row; the long text is not looked at."""
+    is_post = pl.col("kind").is_in([QUESTION, ANSWER])
+    readable = (
+        pl.col("id").is_not_null()
+        & pl.col("kind").is_not_null()
+        & (~is_post | (pl.col("votes").is_not_null() & pl.col("created_at").is_not_null()))
+    )
+    for line in heads.filter(~readable)["number"]:
+        tally.bad(label, line, "no readable Id, PostTypeId, Score or CreationDate")
+    low = (pl.col("kind") == ANSWER) & (pl.col("votes") < min_votes)
+    counts = heads.filter(readable).select(other=(~is_post).sum(), low=low.sum())
+    tally.leave_out(label, "not_a_post", counts["other"].item())
+    tally.leave_out(label, "low_votes", counts["low"].item())
+    heads = heads.filter(readable & is_post & ~low)
+    unanswered = (pl.col("kind") == QUESTION) & pl.col("line").str.contains(
+        ' AnswerCount="0"', literal=True
+    )
+    kept = heads.filter(~unanswered)
+    tally.leave_out(label, "no_answer", len(heads) - len(kept))
+    return kept
+
+
+def _texts(heads: pl.DataFrame, dump: int, label: str, tally: Tally) -> pl.DataFrame:
+    """Cut the rows into their attributes; rows that are not well-formed are noted."""
+    is_answer = pl.col("kind") == ANSWER
+    posts = pl.concat([heads.drop("line"), cut(heads["line"], _ATTRIBUTES)], how="horizontal")
+    posts = posts.with_columns(
+        parent=as_number(pl.col("ParentId")),
+    ).with_columns(
+        pl.col("sound")
+        & pl.col("Body").is_not_null()
+        & (~is_answer | pl.col("parent").is_not_null())
+    )
+    note_unsound(posts, label, tally)
+    return (
+        posts.filter("sound")
+        .select(
+            answer=pl.when(is_answer).then("id"),
+            question=pl.when(is_answer).then("parent").otherwise("id"),
+            dump=pl.lit(dump),
+            votes="votes",
+            created_at="created_at",
+            accepted_answer=as_number(pl.col("AcceptedAnswerId")),
+            closed=pl.col("ClosedDate").is_not_null(),
+            title="Title",
+            body="Body",
+            tags="Tags",
+            owner=as_number(pl.col("OwnerUserId")),
+            owner_name="OwnerDisplayName",
+            content_licence="ContentLicense",
+        )
+        .cast(POST)
+    )
+
+
+def note_unsound(rows: pl.DataFrame, label: str, tally: Tally) -> None:
+    """Note the rows where `sound` is false."""
+    for line in rows.filter(~pl.col("sound"))["number"]:
+        tally.bad(label, line, "attributes are missing or not well-formed")
