@@ -56,9 +56,22 @@ def read(release: Path) -> dict[str, Any]:
         value["files"] = [FileEntry(**entry) for entry in value["files"]]
     except FileNotFoundError as error:
         raise ReleaseError(f"{release} is no release: it has no {NAME}.") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ReleaseError(f"{path} is not a release's manifest ({error!r}).") from error
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise ReleaseError(f"{path} is not a release's manifest: {why_not(error)}.") from error
     return dict(value)
+
+
+def why_not(error: Exception) -> str:
+    """Say in words why something cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    if isinstance(error, (TypeError, AttributeError, IndexError)):
+        return "something in it has another form than it should have"
+    return (error.strerror or "") if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def versions(home: Path) -> list[tuple[str, dict[str, Any]]]:

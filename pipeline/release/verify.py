@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import polars as pl
 import yaml
 
 from pipeline.errors import ReleaseError
@@ -21,6 +22,16 @@ from pipeline.release.rows import SPLITS
 from pipeline.release.verify_rows import Content
 
 _SHOWN = 20  # problems of one kind
+_FORM = {
+    "recipe": dict,
+    "recipe_digest": str,
+    "rows": dict,
+    "groups": list,
+    "funnel": list,
+    "shortfall": list,
+    "missing": dict,
+    "refilled": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,9 @@ def verify(release: Path) -> Report:
         manifest = folder.read(release)
     except ReleaseError as error:
         return Report(str(release), [str(error)])
+    problems = list(_form(manifest))
+    if problems:
+        return Report(str(release), problems)
     content = Content(release, manifest)
     checks: list[tuple[str, Callable[[], Iterator[str]]]] = [
         (NAME, lambda: _seal(manifest)),
@@ -73,6 +87,7 @@ def verify(release: Path) -> Report:
         (NAME, lambda: _funnel(manifest)),
         ("data", lambda: verify_rows.load(content)),
         ("data", lambda: verify_rows.rows(content)),
+        ("data", lambda: verify_rows.refused_licences(content)),
         (NAME, lambda: _promises(content)),
         (folder.DECISIONS, lambda: verify_rows.decisions(content)),
         (folder.JSONL, lambda: verify_rows.chats(content)),
@@ -88,12 +103,25 @@ def _guarded(where: str, check: Callable[[], Iterator[str]]) -> list[str]:
     problems: list[str] = []
     try:
         problems.extend(check())
+    except FileNotFoundError:
+        pass  # that it is missing is said where the manifest's files are checked
+    except pl.exceptions.PolarsError:
+        problems.append(f"{where}: it cannot be checked: its columns are not those of a release.")
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        problems.append(f"{where}: it cannot be checked ({type(error).__name__}: {error}).")
+        problems.append(f"{where}: it cannot be checked: {folder.why_not(error)}.")
     if len(problems) > _SHOWN:
         more = len(problems) - _SHOWN
         problems = [*problems[:_SHOWN], f"{where}: {more} more problems of this kind."]
     return [" ".join(problem.split()) for problem in problems]
+
+
+def _form(manifest: dict[str, Any]) -> Iterator[str]:
+    """Check that the parts that the checks read are there and of their kind."""
+    for name, kind in _FORM.items():
+        if name not in manifest:
+            yield f"{NAME}: it lacks {name!r}, so nothing else was checked."
+        elif not isinstance(manifest[name], kind):
+            yield f"{NAME}: {name!r} has another form than it should have; nothing was checked."
 
 
 def _seal(manifest: dict[str, Any]) -> Iterator[str]:
@@ -187,7 +215,9 @@ def _card(content: Content) -> Iterator[str]:
     try:
         head = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
     except yaml.YAMLError as error:
-        yield f"{folder.CARD}: its head is not valid YAML ({error})."
+        mark = getattr(error, "problem_mark", None)
+        where = f", see line {mark.line + 2}" if mark else ""
+        yield f"{folder.CARD}: its head is not valid YAML{where}."
         return
     if not isinstance(head, dict):
         yield f"{folder.CARD}: it has no YAML head."

@@ -16,6 +16,7 @@ import polars as pl
 from pipeline.record import CANDIDATE
 from pipeline.release import attribution, folder
 from pipeline.release.decisions import COLUMNS
+from pipeline.release.licences import refused
 from pipeline.release.rows import ATTRIBUTED, SPLITS, messages
 
 _BLOCK = 1 << 17
@@ -98,6 +99,20 @@ def _row(row: dict[str, Any], split: str) -> Iterator[str]:
         yield "it has a response, and test holds prompts only"
     if split != "test" and not row["response"]:
         yield "it has no response"
+
+
+def refused_licences(content: Content) -> Iterator[str]:
+    """Check that no row has a licence that the recipe refuses, in whatever way it is written."""
+    patterns = content.manifest["recipe"]["release"]["refuse_licences"]
+    for split, frame in content.frames.items():
+        written = frame["licence"].drop_nulls().unique().to_list()
+        gone = {licence for licence in written if refused(licence, patterns)}
+        for number, row in enumerate(frame.select("id", "licence").iter_rows(), 1):
+            if row[1] in gone:
+                yield (
+                    f"{folder.data_file(split)}, row {number} ({row[0]}): its licence {row[1]} is "
+                    f"one that the recipe refuses (release.refuse_licences)."
+                )
 
 
 def decisions(content: Content) -> Iterator[str]:
@@ -187,7 +202,7 @@ def chats(content: Content) -> Iterator[str]:
             try:
                 same = json.loads(line) == {"messages": chat}
             except ValueError as error:
-                yield f"{name}, line {number}: it is not JSON ({error})."
+                yield f"{name}, line {number}: {folder.why_not(error)}."
                 continue
             if not same:
                 yield f"{name}, line {number}: it is not the chat of {ids[number - 1]}."

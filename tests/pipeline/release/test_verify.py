@@ -84,6 +84,13 @@ def edit_the_recipe(release):
     edit_manifest(release, lambda value: value["recipe"].update(seed=7), reseal=True)
 
 
+def refuse_a_licence(release):
+    def change(value):
+        value["recipe"]["release"]["refuse_licences"] = ["licenseref-*"]
+
+    edit_manifest(release, change, reseal=True)
+
+
 def break_a_quota(release):
     edit_manifest(release, lambda value: value["groups"][0].update(wanted=9), reseal=True)
 
@@ -156,7 +163,7 @@ TAMPERING = {
         r"README.md: its licence is mit, the rows make it mixed-partly-unlicensed"
     ),
     lambda release: edit_text(release, "README.md", "license:", "license: ["): (
-        r"README.md: its head is not valid YAML"
+        r"README.md: its head is not valid YAML, see line \d+\.$"
     ),
     lambda release: edit_text(release, "jsonl/train.jsonl", "Do it 6", "Do it 7"): (
         r"train.jsonl, line 2: it is not the chat of stackexchange:cooking:6"
@@ -164,9 +171,31 @@ TAMPERING = {
     lambda release: edit_text(release, "ATTRIBUTION.md", "Author 6", "Author 9"): (
         r"ATTRIBUTION.md: the line of stackexchange:cooking:6 does not name its author"
     ),
-    lambda release: (release / "manifest.json").write_text("[]"): r"not a release's manifest",
+    lambda release: (release / "manifest.json").write_text("[]"): (
+        r"is not a release's manifest: something in it has another form than it should have\.$"
+    ),
+    lambda release: (release / "manifest.json").write_text("{"): (
+        r"is not a release's manifest: it is not JSON \(line 1, column 2: Expecting property"
+    ),
+    lambda release: (release / "manifest.json").write_text("{}"): r"manifest: it lacks 'format'\.$",
     lambda release: edit_manifest(release, lambda value: value.pop("funnel"), reseal=True): (
-        r"manifest.json: it cannot be checked \(KeyError: 'funnel'\)"
+        r"manifest.json: it lacks 'funnel', so nothing else was checked\.$"
+    ),
+    lambda release: edit_manifest(release, lambda value: value.update(rows=[]), reseal=True): (
+        r"manifest.json: 'rows' has another form than it should have"
+    ),
+    lambda release: edit_manifest(
+        release, lambda value: value["funnel"][0].pop("dropped"), reseal=True
+    ): r"manifest.json: it cannot be checked: it lacks 'dropped'\.$",
+    lambda release: edit_table(
+        release, "decisions.parquet", lambda frame: frame.rename({"id": "row"})
+    ): r"decisions.parquet: it cannot be checked: its columns are not those of a release\.$",
+    lambda release: edit_text(release, "jsonl/train.jsonl", "{", "("): (
+        r"train.jsonl, line 1: it is not JSON \(line 1, column 1: Expecting value\)\.$"
+    ),
+    refuse_a_licence: (
+        r"data/test.parquet, row 1 \(reddit:AskReddit:x7\): its licence LicenseRef-Reddit is one "
+        r"that the recipe refuses \(release.refuse_licences\)\.$"
     ),
 }
 
@@ -186,6 +215,22 @@ def test_finds_tampering(release, tamper):
     assert any(problem for problem in report.problems if find(TAMPERING[tamper], problem)), (
         report.problems
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["data/test.parquet", "decisions.parquet", "jsonl/train.jsonl", "README.md"]
+)
+def test_a_missing_file_is_one_problem(release, name):
+    (release / name).unlink()
+    assert verify(release).problems == [f"{name}: the file is missing."]
+
+
+def test_a_refused_licence_is_found_in_both_spellings(release):
+    def change(value):
+        value["recipe"]["release"]["refuse_licences"] = ["cc-by-sa-3.0"]
+
+    edit_manifest(release, change, reseal=True)
+    assert any("its licence CC BY-SA 3.0 is one" in text for text in verify(release).problems)
 
 
 def find(pattern, text):
