@@ -25,7 +25,7 @@ _NAMES = (
     "CommunityOwnedDate ContentLicense "
     "Reputation DisplayName LastAccessDate WebsiteUrl Location AboutMe Views UpVotes DownVotes "
     "ProfileImageUrl EmailHash AccountId Age PostId Text UserDisplayName UserId"
-).split(" ")
+).split(" ")  # noqa: SIM905
 _NAME_BYTES = 24  # longer names are left to the regexes
 _QUOTE, _LESS, _SPACE, _EQUALS = b'"< ='
 _STRIDE = 1 << 18  # bytes that stay in the cache of a core
@@ -136,7 +136,8 @@ def _words(
 ) -> NDArray[np.uint64]:
     """Return up to eight bytes from each start as a number, with zeros from the end on."""
     words: NDArray[np.uint64] = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
-    return words[starts] & _MASKS[np.clip(ends - starts, 0, 8)]
+    cut: NDArray[np.uint64] = words[starts] & _MASKS[np.clip(ends - starts, 0, 8)]
+    return cut
 
 
 def _codes(
