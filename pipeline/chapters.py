@@ -3,8 +3,9 @@
 In: a stage's folder and manifest, the row as it came and as it left. Out: lines of plain text.
 """
 
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -53,7 +54,7 @@ def _ingested(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[s
     accepted = ", accepted by the asker" if here["accepted"] else ""
     day = f", {here['created_at']:%Y-%m-%d}" if here["created_at"] else ""
     lines = [
-        f"found in {_origin(Path(here['_file']).stem, manifest)}",
+        _origin(here, manifest),
         f'"{_short(here["title"] or "")}"' if here["title"] else "without a title",
         f"{here['url'] or 'no url'}, by {_short(here['author'] or 'nobody named')}{day}",
         f"{here['licence'] or 'no licence'}{votes}{accepted}; group {here['group']}, "
@@ -62,15 +63,36 @@ def _ingested(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[s
     return [one_line(line) for line in lines]
 
 
-def _origin(file: str, manifest: Manifest) -> str:
-    """Name the dump files of the shard that wrote a file; files start with their shard's name."""
-    shards = [name for name in manifest.facts if file.startswith(name)]
-    if not shards:
-        return file
-    inputs = manifest.facts[max(shards, key=len)].get("inputs", [])
-    names = [str(entry["file"]) for entry in inputs]
-    more = f" and {len(names) - 3} more files" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more if names else file
+def _origin(here: Row, manifest: Manifest) -> str:
+    """Say which dump file a row was found in, or which files it was read from.
+
+    Ingest books the files of a shard; a shard's tables start with its name.
+    """
+    table = Path(here["_file"]).stem
+    shards = [name for name in manifest.facts if table.startswith(name)]
+    inputs = manifest.facts[max(shards, key=len)].get("inputs", []) if shards else []
+    names = _with_row([str(entry["file"]) for entry in inputs], here)
+    if len(names) == 1:
+        return f"found in {names[0]}"
+    if not names:
+        return f"read as {table}"
+    below = os.path.commonpath([PurePosixPath(name).parent for name in names])
+    return f"read from the {len(names)} files below {below or 'the dumps folder'}"
+
+
+def _with_row(names: list[str], here: Row) -> list[str]:
+    """Leave only the files that can hold the row itself, where its source tells."""
+    if here["source"] == "stackexchange":  # the others hold users and comments
+        posts = [name for name in names if _bare(name).endswith("posts")]
+        return posts or [name for name in names if name.endswith(".7z")] or names
+    if here["source"] == "natural_instructions":  # the id names the task
+        task = here["id"].split(":")[1].lower()
+        return [name for name in names if _bare(name) == task] or names
+    return names
+
+
+def _bare(name: str) -> str:
+    return PurePosixPath(name).name.split(".json")[0].split(".xml")[0].removesuffix(".7z").lower()
 
 
 def _cleaned(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
@@ -135,10 +157,12 @@ def _copies(stage: Path, row: str) -> list[str]:
         number = scan.filter(pl.col("id") == row).select("cluster")
         members = scan.join(number, on="cluster", how="semi").sort("id").collect()
         others = members.filter(pl.col("id") != row)
+        stays = members.filter((pl.col("id") == row) & pl.col("keeps")).height > 0
         columns = ("id", "keeps", "similarity_to_kept")
         for name, keeps, alike in others.select(columns).head(_SHOWN).iter_rows():
-            how = ", which stays" if keeps else f", {alike:.2f} like the row that stays"
-            lines.append(f"in one group with {one_line(name)}{how}")
+            lines.append(_member(one_line(name), alike, keeps=keeps, beside_kept=stays))
+        if stays and lines:
+            lines[0] = f"stays; {lines[0]}"
         if len(others) > _SHOWN:
             lines.append(f"and with {len(others) - _SHOWN} more")
     pairs = sorted((stage / "tables").glob("*pairs.parquet"))
@@ -155,6 +179,15 @@ def _copies(stage: Path, row: str) -> list[str]:
                 f"Jaccard {pair['jaccard']:.2f}{miss}"
             )
     return lines
+
+
+def _member(name: str, alike: float, *, keeps: bool, beside_kept: bool) -> str:
+    """Say of another row of the group what became of it."""
+    if keeps:
+        return f"in one group with {name}, which stays"
+    if beside_kept:
+        return f"{name}, {alike:.2f} like it, left"
+    return f"in one group with {name}, {alike:.2f} like the row that stays"
 
 
 def _short(text: str, limit: int = 100) -> str:
