@@ -16,6 +16,7 @@ from filters.length import too_long, too_short
 from filters.prompt import not_self_contained
 from filters.provenance import refused_licence, unattributed
 from filters.references import refers_to_other_answers
+from filters.repetition import repeated_or_lost
 from filters.rule import Rule, judge
 from filters.substance import little_prose
 from filters.voice import first_person
@@ -101,6 +102,11 @@ def rules_for(
         chosen.append(too_short(rules.min_chars))
     if rules.max_chars is not None:
         chosen.append(too_long(rules.max_chars))
+    return chosen + _of_the_wording(rules)
+
+
+def _of_the_wording(rules: Rules) -> list[Rule]:
+    chosen: list[Rule] = []
     if rules.require_self_contained:
         chosen.append(not_self_contained())
     if rules.max_first_person is not None:
@@ -109,6 +115,8 @@ def rules_for(
         chosen.append(refers_to_other_answers())
     if rules.require_prose:
         chosen.append(little_prose())
+    if rules.require_whole:
+        chosen.append(repeated_or_lost())
     if rules.languages is not None:
         chosen.append(language(rules.languages))
     return chosen

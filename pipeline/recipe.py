@@ -194,6 +194,10 @@ class Rules(Part):
     require_prose: bool = Field(
         default=False, description="True drops bare code and bare quotations (low_quality)."
     )
+    require_whole: bool = Field(
+        default=False,
+        description="True drops text that repeats sentences or lost its numbers (low_quality).",
+    )
 
     @model_validator(mode="after")
     def _range(self) -> Self:

@@ -11,6 +11,7 @@ from filters.flags import adult, after_cutoff, licence, no_answer, removed
 from filters.length import too_long, too_short
 from filters.prompt import not_self_contained
 from filters.references import refers_to_other_answers
+from filters.repetition import repeated_or_lost
 from filters.rule import Rule, judge, judge_all
 from filters.substance import little_prose
 from filters.voice import first_person
@@ -20,6 +21,7 @@ RULES = (
     refers_to_other_answers(wider=True),
     first_person(),
     little_prose(),
+    repeated_or_lost(losses=1),
     not_self_contained(),
     too_short(20),
     too_long(60).only("group", ["stem"]),
@@ -41,6 +43,8 @@ TEXT = st.lists(
             "@user said",
             "as mentioned,",
             "the other answers",
+            "Cook it for minutes.",
+            "The same sentence is said again and again.",
             "What is this?",
             "How do bees fly in the rain",
             "[deleted]",
