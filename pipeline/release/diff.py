@@ -14,15 +14,14 @@ import polars as pl
 
 from pipeline.errors import ReleaseError
 from pipeline.record import CANDIDATE
-from pipeline.release import folder
-from pipeline.release.card_text import table
-from pipeline.release.escape import code, markdown, one_line
+from pipeline.release import diff_text, folder
+from pipeline.release.escape import one_line
 from pipeline.release.rows import SPLITS
 
 TEXT = ("prompt", "response", "system", "history")  # a change here is an edit
 ABSENT = "not_in_dumps"
-_ABSENT_NEW = "not in the new dumps, or left out when they were read"
-_ABSENT_OLD = "not in the old dumps, or left out when they were read"
+NO_CANDIDATE = "not_a_candidate"
+_LEFT_OUT = "left out when the dumps were read (another draw or rule of ingest)"
 
 
 @dataclass(frozen=True)
@@ -102,42 +101,13 @@ class Diff:
             "edited": [asdict(item) for item in self.edited],
         }
 
+    def render(self) -> str:
+        """Write the difference as plain text, for a terminal."""
+        return diff_text.render(self)
+
     def to_markdown(self) -> str:
-        """Write the difference for people."""
-        lines = [
-            f"# From {markdown(self.old)} to {markdown(self.new)}",
-            f"{len(self.added):,} added, {len(self.dropped):,} dropped, {len(self.edited):,} "
-            f"edited, {self.same:,} the same; {self.churn:.1%} of the old rows went or changed.",
-        ]
-        if self.other_fields:
-            named = ", ".join(f"{name} {count:,}" for name, count in self.other_fields.items())
-            lines.append(f"Rows of the same text with other fields changed: {named}.")
-        if self.groups:
-            rows = [
-                [group, *(f"{count[kind]:,}" for kind in ("added", "dropped", "edited"))]
-                for group, count in self.groups.items()
-            ]
-            head = ["group", "added", "dropped", "edited"]
-            lines.append(table(head, rows, right=(1, 2, 3)))
-        lines += _section("Added", "what the old release said of it", self.added)
-        lines += _section("Dropped", "why", self.dropped)
-        if self.edited:
-            items = [f"- {_named(edit)}: {', '.join(edit.fields)}" for edit in self.edited]
-            lines.append("## Edited\n\n" + "\n".join(items))
-        return "\n\n".join(lines) + "\n"
-
-
-def _section(title: str, meaning: str, changes: list[Change]) -> list[str]:
-    if not changes:
-        return []
-    counts = Counter(change.reason for change in changes)
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
-    items = [f"- {_named(item)}: {item.reason}, {markdown(item.detail)}" for item in changes]
-    return [f"## {title}\n\nBy reason ({meaning}): {reasons}.\n\n" + "\n".join(items)]
-
-
-def _named(item: Change | Edit) -> str:
-    return f"{code(item.id)} {markdown(item.title)} ({item.group}, {item.split})"
+        """Write the difference as Markdown, for a file of changes."""
+        return diff_text.to_markdown(self)
 
 
 def diff(old: Path, new: Path) -> Diff:
@@ -147,6 +117,7 @@ def diff(old: Path, new: Path) -> Diff:
     edited: list[Edit] = []
     others: Counter[str] = Counter()
     same = 0
+    dumps = _same_dumps(old, new)
     for row in sorted(set(before) & set(after)):
         first, second = before[row], after[row]
         fields = [name for name in CANDIDATE if first.get(name) != second.get(name)]
@@ -158,12 +129,29 @@ def diff(old: Path, new: Path) -> Diff:
     return Diff(
         old=_label(old),
         new=_label(new),
-        added=_changes(came, after, _decisions(old, came), _ABSENT_OLD),
-        dropped=_changes(gone, before, _decisions(new, gone), _ABSENT_NEW),
+        added=_changes(came, after, _decisions(old, came), _absent("old", dumps)),
+        dropped=_changes(gone, before, _decisions(new, gone), _absent("new", dumps)),
         edited=edited,
         same=same,
         other_fields=dict(sorted(others.items())),
     )
+
+
+def _same_dumps(old: Path, new: Path) -> bool:
+    """Tell whether both releases were made from files of the same bytes."""
+    first, second = (
+        Counter(entry.get("sha256") for entry in folder.read(path).get("inputs") or [])
+        for path in (old, new)
+    )
+    return bool(first) and None not in first and first == second
+
+
+def _absent(release: str, same_dumps: bool) -> dict[str, Any]:
+    """Say of a row what a release that has no decision on it lets us know."""
+    if same_dumps:
+        return {"stage": "ingest", "reason": NO_CANDIDATE, "detail": _LEFT_OUT}
+    detail = f"not in the {release} dumps, or left out when they were read"
+    return {"stage": None, "reason": ABSENT, "detail": detail}
 
 
 def _label(release: Path) -> str:
@@ -205,11 +193,11 @@ def _changes(
     ids: list[str],
     rows: Mapping[str, Mapping[str, Any]],
     decided: Mapping[str, Mapping[str, Any]],
-    absent: str,
+    absent: Mapping[str, Any],
 ) -> list[Change]:
     changes = []
     for row in ids:
-        said = decided.get(row) or {"stage": None, "reason": ABSENT, "detail": absent}
+        said = decided.get(row) or absent
         changes.append(
             Change(
                 **_named_row(rows[row]),

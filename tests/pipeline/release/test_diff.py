@@ -2,9 +2,14 @@ import pytest
 
 from pipeline.errors import ReleaseError
 from pipeline.release.build import build
-from pipeline.release.diff import ABSENT, diff
+from pipeline.release.diff import ABSENT, NO_CANDIDATE, diff
 
-from .conftest import DROPS, PICKED, ROWS, STAGES, candidate, make_run
+from .conftest import DROPS, HOSTILE, PICKED, ROWS, STAGES, candidate, make_run
+
+
+def read_other_dumps(release):
+    path = release / "manifest.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"sha256": "ab"', '"sha256": "cd"'))
 
 
 def test_tells_row_by_row_what_changed_and_why(run, tiny, tmp_path):
@@ -20,6 +25,7 @@ def test_tells_row_by_row_what_changed_and_why(run, tiny, tmp_path):
     picked = PICKED | {"stackexchange:stem:5": "train", "stackexchange:stem:9": "train"}
     run = make_run(tmp_path, rows, drops, picked)
     new = build(run, tiny, tmp_path / "releases", stages=STAGES).path
+    read_other_dumps(new)
     found = diff(old, new)
     assert [(row.id, row.stage, row.reason, row.detail) for row in found.added] == [
         ("stackexchange:stem:5", "select", "not_selected", "rank 2 of 1 in stem"),
@@ -42,6 +48,25 @@ def test_tells_row_by_row_what_changed_and_why(run, tiny, tmp_path):
     text = found.to_markdown()
     assert "<script>" not in text
     assert "language, fr, not en" in text
+    plain = found.render()
+    assert "group  added  dropped  edited\nother      0        1       1\n" in plain
+    assert f"cooking:2 (other, train): {' '.join(HOSTILE.split())}\n    language: fr, not" in plain
+    assert "Edited\n  stackexchange:cooking:6 (other, train)" in plain
+
+
+def test_of_the_same_dumps_a_row_without_a_decision_was_no_candidate(run, tiny, tmp_path):
+    old = build(run, tiny, tmp_path / "releases", stages=STAGES).path
+    rows = [row for row in ROWS if row["id"] != "stackexchange:stem:1"]
+    run = make_run(tmp_path, rows, DROPS, PICKED)
+    new = build(run, tiny, tmp_path / "releases", stages=STAGES).path
+    for change in (*diff(old, new).dropped, *diff(new, old).added):
+        assert (change.id, change.stage) == ("stackexchange:stem:1", "ingest")
+        assert (change.reason, change.detail[:37]) == (
+            NO_CANDIDATE,
+            "left out when the dumps were read (an",
+        )
+    assert diff(old, new).dropped
+    assert diff(new, old).added
 
 
 def test_what_is_no_release_is_refused(tmp_path):
