@@ -4,6 +4,7 @@ In: JSONL or Parquet with `id` and `text`. Out: kept.parquet (whole rows), pairs
 pair that was measured at or near the threshold, with its Jaccard), clusters.parquet.
 """
 
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -29,10 +30,9 @@ def dedup_files(files: Sequence[Path], out: Path, threshold: float) -> dict[str,
     """
     started = time.perf_counter()
     settings = Dedup(threshold=threshold)
-    rows = pl.concat([_read(path) for path in files], how="diagonal_relaxed")
-    twice = rows.filter(pl.col("id").is_duplicated())["id"]
-    if len(twice):
-        raise CurationError(f"The id {twice[0]!r} is there more than once; ids must be unique.")
+    frames = [_read(path) for path in files]
+    _refuse_bad_ids(files, frames)
+    rows = pl.concat(frames, how="diagonal_relaxed")
     with TemporaryDirectory(prefix="thousand-") as folder:
         texts, sketches = Path(folder, "texts.parquet"), Path(folder, "sketches.parquet")
         frame = rows.select(
@@ -73,11 +73,24 @@ def dedup_files(files: Sequence[Path], out: Path, threshold: float) -> dict[str,
 def _read(path: Path) -> pl.DataFrame:
     if path.suffix not in _SUFFIXES:
         raise CurationError(f"{path}: give a file that ends in {', '.join(_SUFFIXES)}.")
+    if not path.is_file():
+        raise CurationError(f"There is no file {path}; name JSONL or Parquet files.")
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ndjson(path)
+        frame = (
+            pl.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pl.read_ndjson(path, infer_schema_length=None)
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise CurationError(f"{path} cannot be read as {path.suffix[1:]}: {reason}") from error
+        bad = None if path.suffix == ".parquet" else _bad_line(path)
+        if bad:
+            raise CurationError(
+                f"{path}, line {bad}: it is not a JSON object; repair or remove the line."
+            ) from error
+        reason = str(error).split("\n", 1)[0].rstrip(".")
+        raise CurationError(
+            f"{path} cannot be read as {path.suffix[1:]}: {reason}. Write the file again."
+        ) from error
     missing = {"id", "text"} - set(frame.columns)
     if missing:
         raise CurationError(
@@ -85,6 +98,39 @@ def _read(path: Path) -> pl.DataFrame:
             f"it has {', '.join(frame.columns)}."
         )
     return frame.with_columns(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String))
+
+
+def _bad_line(path: Path) -> int | None:
+    """Return the number of the first line that is no JSON object."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return number
+            except ValueError:
+                return number
+    return None
+
+
+def _refuse_bad_ids(files: Sequence[Path], frames: Sequence[pl.DataFrame]) -> None:
+    """Raise CurationError for the first row without an id, and for the first id that is twice."""
+    places = [
+        frame.select("id").with_row_index("row", 1).with_columns(file=pl.lit(number))
+        for number, frame in enumerate(frames)
+    ]
+    everything = pl.concat(places).with_columns(pl.col("row").cast(pl.Int64))
+    empty = everything.filter(pl.col("id").is_null()).head(1)
+    for number, row in empty.select("file", "row").iter_rows():
+        raise CurationError(f"{files[number]}, row {row}: it has no id; give it one of its own.")
+    twice = everything.filter(pl.col("id").is_duplicated())
+    if len(twice):
+        name = twice["id"][0]
+        same = twice.filter(pl.col("id") == name).head(2).select("file", "row").iter_rows()
+        where = " and ".join(f"{files[number]}, row {row}" for number, row in same)
+        raise CurationError(
+            f"{where} have the same id {name!r}; ids must be unique over all files, so change or "
+            f"remove one of them."
+        )
 
 
 def _write(out: Path, tables: dict[str, pl.DataFrame]) -> None:

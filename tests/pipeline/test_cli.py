@@ -119,8 +119,11 @@ def test_dedup_writes_three_tables_and_one_json(thousand: Run, tmp_path: Path) -
     ("content", "said"),
     [
         ('{"id": 1, "txt": "a"}\n', "has no column text; it has id, txt"),
-        ('{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n', "'1' is there more than once"),
-        ("{broken\n", "cannot be read as jsonl"),
+        ('{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n', "row 2 have the same id '1'; ids"),
+        ("{broken\n", "texts.jsonl, line 1: it is not a JSON object; repair or remove the line."),
+        ('{"id": 1, "text": "a"}\n[]\n', "texts.jsonl, line 2: it is not a JSON object"),
+        ('{"id": 1, "text": "a"}\n\n{"id": 2, "te\n', "texts.jsonl, line 3: it is not a JSON"),
+        ('{"id": 1, "text": "a"}\n{"text": "b"}\n', "texts.jsonl, row 2: it has no id"),
     ],
 )
 def test_dedup_refuses_what_it_cannot_read(
@@ -132,3 +135,15 @@ def test_dedup_refuses_what_it_cannot_read(
     assert code == 1
     assert said in err
     assert not (tmp_path / "out").exists()
+
+
+def test_dedup_names_the_files_of_an_id_that_is_twice(thousand: Run, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text('{"id": "a1", "text": "x"}\n{"id": "a0", "text": "x"}\n')
+    second.write_text('{"id": "a0", "text": "y"}\n')
+    code, _, err = thousand("dedup", first, second, "--out", tmp_path / "out")
+    assert code == 1
+    assert f"{first}, row 2 and {second}, row 1 have the same id 'a0'" in err
+    code, _, err = thousand("dedup", first, tmp_path / "c.jsonl", "--out", tmp_path / "out")
+    assert code == 1
+    assert f"There is no file {tmp_path / 'c.jsonl'}" in err
