@@ -76,6 +76,8 @@ def _origin(here: Row, manifest: Manifest) -> str:
         return f"found in {names[0]}"
     if not names:
         return f"read as {table}"
+    if len(names) == 2:
+        return f"read from {names[0]} and {names[1]}"
     below = os.path.commonpath([PurePosixPath(name).parent for name in names])
     return f"read from the {len(names)} files below {below or 'the dumps folder'}"
 

@@ -254,7 +254,7 @@ def audit(
 @app.command()
 def verify(
     releases: Annotated[
-        list[Path], typer.Argument(metavar="RELEASE...", help="Folders of releases.")
+        list[Path], typer.Argument(metavar="RELEASE", help="Folders of releases.")
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -286,7 +286,7 @@ def diff(
     if as_json:
         _print_json(found.to_json())
     else:
-        typer.echo(found.to_markdown())
+        typer.echo(found.render())
 
 
 @recipe_app.command("show")

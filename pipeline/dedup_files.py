@@ -75,6 +75,8 @@ def _read(path: Path) -> pl.DataFrame:
         raise CurationError(f"{path}: give a file that ends in {', '.join(_SUFFIXES)}.")
     if not path.is_file():
         raise CurationError(f"There is no file {path}; name JSONL or Parquet files.")
+    if not path.stat().st_size:
+        raise CurationError(f"{path} is empty; leave it out, or write it again.")
     try:
         frame = (
             pl.read_parquet(path)
@@ -97,6 +99,9 @@ def _read(path: Path) -> pl.DataFrame:
             f"{path} has no column {' and no column '.join(sorted(missing))}; "
             f"it has {', '.join(frame.columns)}."
         )
+    for name in ("id", "text"):
+        if frame[name].dtype.is_nested():
+            raise CurationError(f"{path}: the column {name} holds lists or objects, not texts.")
     return frame.with_columns(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String))
 
 

@@ -74,7 +74,8 @@ def test_every_command_and_option_is_in_the_reference(words: str):
     for parameter in CLI[words].params:
         assert parameter.help, f"{words}: {parameter.name} has no help"
         names = parameter.opts if parameter.opts[0].startswith("-") else [parameter.name.upper()]
-        names = [parameter.metavar] if names == ["ROW"] else names
+        if not parameter.opts[0].startswith("-") and parameter.metavar:
+            names = [parameter.metavar]
         for name in names:
             assert f"`{name}" in section
 

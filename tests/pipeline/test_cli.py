@@ -120,6 +120,8 @@ def test_dedup_writes_three_tables_and_one_json(thousand: Run, tmp_path: Path) -
     [
         ('{"id": 1, "txt": "a"}\n', "has no column text; it has id, txt"),
         ('{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n', "row 2 have the same id '1'; ids"),
+        ("", "texts.jsonl is empty; leave it out"),
+        ('{"id": [1], "text": "a"}\n', "the column id holds lists or objects, not texts."),
         ("{broken\n", "texts.jsonl, line 1: it is not a JSON object; repair or remove the line."),
         ('{"id": 1, "text": "a"}\n[]\n', "texts.jsonl, line 2: it is not a JSON object"),
         ('{"id": 1, "text": "a"}\n\n{"id": 2, "te\n', "texts.jsonl, line 3: it is not a JSON"),

@@ -59,11 +59,11 @@ MONTHS = ["reddit/pushshift/RC_1.zst", "reddit/pushshift/RS_1.zst", "reddit/push
         ("stackexchange:a:1", SITE, "found in s/a/Posts.xml.zst"),
         ("stackexchange:a:1", PARTS, "found in s/a.com-Posts.7z"),
         ("stackexchange:a:1", ["s/a.com.7z"], "found in s/a.com.7z"),
-        ("stackexchange:a:1", [*SITE, "s/a__2/Posts.xml"], "read from the 2 files below s"),
+        ("stackexchange:a:1", [*SITE, "s/b/Posts.xml"], f"read from {SITE[1]} and s/b/Posts.xml"),
         ("natural_instructions:task001_x:7", TASKS, f"found in {TASKS[0]}"),
         ("natural_instructions:task0011_x:7", TASKS, f"found in {TASKS[1]}"),
         ("reddit:a:1", MONTHS, "read from the 3 files below reddit/pushshift"),
-        ("table:1", ["a.csv", "b.csv"], "read from the 2 files below the dumps folder"),
+        ("table:1", ["a.csv", "b.csv", "c"], "read from the 3 files below the dumps folder"),
         ("table:1", [], "read as part-00000"),
     ],
 )
