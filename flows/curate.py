@@ -16,6 +16,7 @@ from prefect.futures import PrefectFuture
 from flows.artifacts import Artifacts
 from flows.runner import Engine, engine
 from flows.watching import Watchers, watcher
+from pipeline.errors import StageError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
 from pipeline.release.build import Built, build
@@ -106,9 +107,15 @@ def _submit(stage: str, works: Engine, jobs: Sequence[Job]) -> Iterator[str]:
     # Neighbours go to different batches, since large shards tend to stand together.
     batches = [list(jobs[start::count]) for start in range(count)]
     futures: list[PrefectFuture[None]] = []
-    for number, batch in enumerate(batches, 1):
-        label = stage if count == 1 else f"{stage} · {number} of {count}"
-        futures.append(works.runner.submit(run_batch, {"jobs": batch, "label": label}))
-    for batch, future in zip(batches, futures, strict=True):
-        future.result()
-        yield from (job.shard.name for job in batch)
+    try:
+        for number, batch in enumerate(batches, 1):
+            label = stage if count == 1 else f"{stage} · {number} of {count}"
+            futures.append(works.runner.submit(run_batch, {"jobs": batch, "label": label}))
+        for batch, future in zip(batches, futures, strict=True):
+            future.result()
+            yield from (job.shard.name for job in batch)
+    except works.lost as error:
+        raise StageError(
+            f"The workers of a batch of {stage} died ({type(error).__name__}): see whether they "
+            "have memory enough, then start the same command again to go on from here."
+        ) from error

@@ -5,12 +5,14 @@ Dask and Ray are extras; they are imported in `engine` alone, when a recipe asks
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.local import starts_its_own_server
 from pipeline.errors import ModelError
 from pipeline.mappers import worker_count
 from pipeline.recipe import Runner
@@ -23,10 +25,15 @@ _FIRST_WORKER_SECONDS = 120  # a queue may be slow to start the first one
 
 @dataclass(frozen=True)
 class Engine:
-    """A started task runner; `slots` asks it how many batches it can run at this moment."""
+    """A started task runner.
+
+    `slots` asks it how many batches it can run at this moment. `lost` is what it raises for a batch
+    whose workers died; Dask and Ray have then given it to four workers, processes to one.
+    """
 
     runner: TaskRunner[Any]
     slots: Callable[[], int]
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
 
 @contextmanager
@@ -35,6 +42,12 @@ def engine(runner: Runner) -> Iterator[Engine]:
 
     Raises ModelError if the package or the cluster is not there.
     """
+    if runner.address and starts_its_own_server():
+        logger.warning(
+            "The workers at %s stay with the first Prefect server they meet, and this run has one "
+            "of its own: set PREFECT_API_URL, or the UI may miss their tasks (docs/scale.md).",
+            runner.address,
+        )
     with ExitStack() as stack:
         if runner.kind == "dask":
             yield _dask(runner, stack)
@@ -48,6 +61,7 @@ def engine(runner: Runner) -> Iterator[Engine]:
 
 def _dask(runner: Runner, stack: ExitStack) -> Engine:
     try:
+        from distributed import KilledWorker
         from prefect_dask import DaskTaskRunner
     except ImportError as error:
         raise _missing("dask") from error
@@ -70,7 +84,7 @@ def _dask(runner: Runner, stack: ExitStack) -> Engine:
         client.wait_for_workers(1, timeout=_FIRST_WORKER_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise _unreachable(runner, error) from error
-    return Engine(started, lambda: max(1, sum(client.nthreads().values())))
+    return Engine(started, lambda: max(1, sum(client.nthreads().values())), (KilledWorker,))
 
 
 def _ray(runner: Runner, stack: ExitStack) -> Engine:
@@ -88,7 +102,11 @@ def _ray(runner: Runner, stack: ExitStack) -> Engine:
         stack.enter_context(started)
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         raise _unreachable(runner, error) from error
-    return Engine(started, lambda: max(1, int(ray.cluster_resources().get("CPU", 1))))
+    return Engine(
+        started,
+        lambda: max(1, int(ray.cluster_resources().get("CPU", 1))),
+        (ray.exceptions.RayError,),
+    )
 
 
 def _missing(extra: str) -> ModelError:

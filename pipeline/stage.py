@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -133,6 +134,12 @@ def run_job(job: Job) -> str:
     """
     if is_done(job.out, job.shard, job.key):
         return job.shard.name
+    for path in (job.out, *(file.path for file in job.shard.files)):
+        if not path.exists():
+            raise StageError(
+                f"{socket.gethostname()} does not see {path}: every worker needs the dumps and the "
+                "workspace under the same paths."
+            )
     started = time.perf_counter()
     scratch = job.out / f".scratch-{job.shard.name}-{os.urandom(4).hex()}"
     (scratch / DROPPED_FOLDER).mkdir(parents=True)
