@@ -55,7 +55,12 @@ def started(
     command = [*THOUSAND, "run", "sample", "--dumps", str(sample), "--workspace", str(folder)]
     return subprocess.Popen(
         [*command, "--json", *words],
-        env=os.environ | {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": ""},
+        env=os.environ
+        | {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": "",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
