@@ -12,13 +12,12 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner
 
 from flows.artifacts import Artifacts
-from flows.runner import task_runner
+from flows.runner import Engine, engine
 from flows.watching import Watchers, watcher
+from pipeline.errors import StageError
 from pipeline.loading import load
-from pipeline.mappers import worker_count
 from pipeline.recipe import Recipe
 from pipeline.release.build import Built, build
 from pipeline.run import Workspace, result, run_one, stage_names
@@ -71,15 +70,14 @@ def curate(
     artifacts = Artifacts(names, logger)
     progress = Watchers([artifacts, *watcher()])
     # The recipe names the runner, so the flow opens it; a flow's own is fixed before it starts.
-    with place.locked(resolved) as run, task_runner(resolved.runner) as runner:
-        workers = worker_count(resolved.runner)
+    with place.locked(resolved) as run, engine(resolved.runner) as works:
         manifests = {
             name: run_one(
                 name,
                 resolved,
                 Path(dumps).resolve(),
                 place,
-                _task_mapper(name, runner, workers),
+                _task_mapper(name, works),
                 progress,
             )
             for name in names
@@ -91,29 +89,33 @@ def curate(
     return answer.to_json()
 
 
-def _task_mapper(stage: str, runner: TaskRunner[Any], workers: int) -> Mapper:
+def _task_mapper(stage: str, works: Engine) -> Mapper:
     """Map jobs as Prefect tasks on the runner; anything else in this thread."""
 
     def mapper(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         if function is not run_job:
             return iter([function(item) for item in items])
-        return _submit(stage, runner, workers, items)
+        return _submit(stage, works, items)
 
     return mapper
 
 
-def _submit(
-    stage: str, runner: TaskRunner[Any], workers: int, jobs: Sequence[Job]
-) -> Iterator[str]:
+def _submit(stage: str, works: Engine, jobs: Sequence[Job]) -> Iterator[str]:
     if not jobs:
         return
-    count = min(len(jobs), workers * _BATCHES_PER_WORKER)
+    count = min(len(jobs), works.slots() * _BATCHES_PER_WORKER)
     # Neighbours go to different batches, since large shards tend to stand together.
     batches = [list(jobs[start::count]) for start in range(count)]
     futures: list[PrefectFuture[None]] = []
-    for number, batch in enumerate(batches, 1):
-        label = stage if count == 1 else f"{stage} · {number} of {count}"
-        futures.append(runner.submit(run_batch, {"jobs": batch, "label": label}))
-    for batch, future in zip(batches, futures, strict=True):
-        future.result()
-        yield from (job.shard.name for job in batch)
+    try:
+        for number, batch in enumerate(batches, 1):
+            label = stage if count == 1 else f"{stage} · {number} of {count}"
+            futures.append(works.runner.submit(run_batch, {"jobs": batch, "label": label}))
+        for batch, future in zip(batches, futures, strict=True):
+            future.result()
+            yield from (job.shard.name for job in batch)
+    except works.lost as error:
+        raise StageError(
+            f"The workers of a batch of {stage} died ({type(error).__name__}): see whether they "
+            "have memory enough, then start the same command again to go on from here."
+        ) from error

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from pipeline.errors import CurationError
@@ -28,6 +29,14 @@ def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return answer
 
 
+_own_server = ContextVar("own_server", default=False)
+
+
+def starts_its_own_server() -> bool:
+    """Tell whether the flow that runs in this context has a server that ends with it."""
+    return _own_server.get()
+
+
 def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] in ("filters", "flows", "pipeline")
 
@@ -50,9 +59,11 @@ def _server() -> Iterator[None]:
             f"Prefect's temporary server did not start within {_STARTUP_SECONDS} s. Start one with "
             "`prefect server start` and set PREFECT_API_URL, or run with --plain."
         ) from error
+    token = _own_server.set(True)
     try:
         with temporary_settings({PREFECT_API_URL: server.api_url}):
             yield
     finally:
+        _own_server.reset(token)
         APILogHandler().flush()  # what is still to be logged finds no server later
         server.stop()

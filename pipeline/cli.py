@@ -74,8 +74,12 @@ def run(
     seed: Annotated[int | None, typer.Option(help="The seed of everything that is drawn.")] = None,
     setting: Settings = None,
     runner: Annotated[
-        Literal["threads", "processes"] | None,
+        Literal["threads", "processes", "dask", "ray"] | None,
         typer.Option(help="Where the work is done; never changes the result."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="The Dask scheduler or Ray cluster that is there; see docs/scale.md."),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Run in this process, without Prefect.")
@@ -89,6 +93,8 @@ def run(
     overrides = list(setting or [])
     if runner is not None:
         overrides.append(f"runner.kind={runner}")
+    if address is not None:
+        overrides.append(f"runner.address={json.dumps(address)}")
     words: dict[str, Any] = {
         "recipe": str(recipe),
         "dumps": str(dumps.resolve()),
@@ -253,9 +259,7 @@ def audit(
 
 @app.command()
 def verify(
-    releases: Annotated[
-        list[Path], typer.Argument(metavar="RELEASE", help="Folders of releases.")
-    ],
+    releases: Annotated[list[Path], typer.Argument(metavar="RELEASE", help="Folders of releases.")],
     as_json: AsJson = False,
 ) -> None:
     """Check every digest, count and promise of releases."""

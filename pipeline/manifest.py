@@ -69,7 +69,7 @@ def describe(path: Path, root: Path) -> FileEntry:
 
 def write_atomic(path: Path, text: str) -> None:
     """Write a small text so that a reader sees the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     with temporary.open("w", encoding="utf-8") as handle:
         handle.write(text)
         handle.flush()

@@ -1,4 +1,4 @@
-"""Spread the shards of a stage over threads or processes of this machine.
+"""Spread the shards of a stage over threads or processes of this machine, without Prefect.
 
 Results come in the order of the items, so nothing depends on which one ends first.
 """
@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.errors import RecipeError
 from pipeline.recipe import Runner
 from pipeline.stage import Mapper, map_here
 
@@ -24,7 +25,15 @@ def worker_count(runner: Runner) -> int:
 
 @contextmanager
 def local_mapper(runner: Runner) -> Iterator[Mapper]:
-    """Give a mapper over a pool of threads or processes that lives as long as the context."""
+    """Give a mapper over a pool of threads or processes that lives as long as the context.
+
+    Raises RecipeError for a cluster: its work goes through Prefect, which sees lost workers.
+    """
+    if runner.kind in ("dask", "ray"):
+        raise RecipeError(
+            f"The runner {runner.kind} works through Prefect: leave out --plain, or take the "
+            "runner threads or processes."
+        )
     workers = worker_count(runner)
     executor: Executor
     if runner.kind == "processes":

@@ -7,7 +7,9 @@ digest of everything that decided its output, so a changed input costs only its 
 
 import json
 import logging
+import os
 import shutil
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -125,10 +127,21 @@ class Job:
 
 
 def run_job(job: Job) -> str:
-    """Run one shard and leave its files and its receipt in the stage's folder."""
+    """Run one shard and leave its files and its receipt in the stage's folder.
+
+    A job may come twice, when a cluster believes that its first worker is lost: then it is passed
+    over if it was finished, and does not meet the first in the same scratch folder if it was not.
+    """
+    if is_done(job.out, job.shard, job.key):
+        return job.shard.name
+    for path in (job.out, *(file.path for file in job.shard.files)):
+        if not path.exists():
+            raise StageError(
+                f"{socket.gethostname()} does not see {path}: every worker needs the dumps and the "
+                "workspace under the same paths."
+            )
     started = time.perf_counter()
-    scratch = job.out / f".scratch-{job.shard.name}"
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = job.out / f".scratch-{job.shard.name}-{os.urandom(4).hex()}"
     (scratch / DROPPED_FOLDER).mkdir(parents=True)
     stats = job.stage.work(job.shard, scratch)
     entries = []
@@ -173,7 +186,7 @@ def run_stage(
     pending = [
         Job(stage, shard, shard_key, out)
         for shard, shard_key in zip(shards, keys, strict=True)
-        if not _is_done(out, shard, shard_key)
+        if not is_done(out, shard, shard_key)
     ]
     for _ in mapper(run_job, pending):
         pass
@@ -224,7 +237,8 @@ def _read_receipt(out: Path, shard: Shard) -> dict[str, Any]:
     return value
 
 
-def _is_done(out: Path, shard: Shard, key: str) -> bool:
+def is_done(out: Path, shard: Shard, key: str) -> bool:
+    """Tell whether the shard's receipt has this key, and its files are there."""
     try:
         receipt = _read_receipt(out, shard)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -235,7 +249,7 @@ def _is_done(out: Path, shard: Shard, key: str) -> bool:
 def _complete(
     name: str, key: str, receipts: list[dict[str, Any]], out: Path, seconds: float
 ) -> Manifest:
-    """Sum the receipts and sweep out what no receipt names."""
+    """Sum the receipts and sweep out what no receipt names, such as what a dead worker left."""
     files: list[FileEntry] = []
     dropped: Counter[str] = Counter()
     facts: dict[str, Any] = {}
@@ -249,6 +263,8 @@ def _complete(
     for path in sorted(out.rglob("*")):
         if path.is_file() and path.relative_to(out).as_posix() not in wanted:
             path.unlink()
+    for path in out.glob(".scratch-*"):
+        shutil.rmtree(path, ignore_errors=True)
     return Manifest(
         stage=name,
         key=key,

@@ -166,6 +166,7 @@ def _describe(
 ) -> dict[str, Any]:
     said = facts(manifests[-1])
     resolved = recipe.model_dump(mode="json")
+    resolved["runner"]["address"] = None  # of no use to readers, who may be strangers
     counts = {split: rows.filter(pl.col("split") == split).height for split in SPLITS}
     return {
         "format": folder.FORMAT,

@@ -18,14 +18,7 @@ from numpy.typing import NDArray
 WELL_FORMED = r'^\s*<row(?: +[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+ *(?:/>|>\s*</row>)\s*$'
 
 # Names that official dumps have. Others cost time, not rows.
-_NAMES = (
-    "Id PostTypeId ParentId AcceptedAnswerId CreationDate DeletionDate Score ViewCount Body "
-    "OwnerUserId OwnerDisplayName LastEditorUserId LastEditorDisplayName LastEditDate "
-    "LastActivityDate Title Tags AnswerCount CommentCount FavoriteCount ClosedDate "
-    "CommunityOwnedDate ContentLicense "
-    "Reputation DisplayName LastAccessDate WebsiteUrl Location AboutMe Views UpVotes DownVotes "
-    "ProfileImageUrl EmailHash AccountId Age PostId Text UserDisplayName UserId"
-).split(" ")  # noqa: SIM905
+_NAMES = ["Id", "PostTypeId", "ParentId", "AcceptedAnswerId", "CreationDate", "DeletionDate", "Score", "ViewCount", "Body", "OwnerUserId", "OwnerDisplayName", "LastEditorUserId", "LastEditorDisplayName", "LastEditDate", "LastActivityDate", "Title", "Tags", "AnswerCount", "CommentCount", "FavoriteCount", "ClosedDate", "CommunityOwnedDate", "ContentLicense", "Reputation", "DisplayName", "LastAccessDate", "WebsiteUrl", "Location", "AboutMe", "Views", "UpVotes", "DownVotes", "ProfileImageUrl", "EmailHash", "AccountId", "Age", "PostId", "Text", "UserDisplayName", "UserId"]
 _NAME_BYTES = 24  # longer names are left to the regexes
 _QUOTE, _LESS, _SPACE, _EQUALS = b'"< ='
 _STRIDE = 1 << 18  # bytes that stay in the cache of a core
