@@ -133,7 +133,9 @@ def unpack(*command: str | Path) -> Callable[[], object] | None:
     return lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
-def ways_of(posts: Path, home: Path) -> dict[str, tuple[Callable[[], object], str | None]]:
+def ways_of(
+    posts: Path, home: Path, archives: bool
+) -> dict[str, tuple[Callable[[], object], str | None]]:
     """Lay out the dumps and return name -> (what to time, the name it is compared with)."""
     for kind in ("plain", "zst", "7z"):
         (home / kind / "stackexchange" / SITE).mkdir(parents=True)
@@ -151,7 +153,7 @@ def ways_of(posts: Path, home: Path) -> dict[str, tuple[Callable[[], object], st
         ways["ours, Posts.xml.zst"] = (lambda: by_ours(home / "zst")), "zstd -dc, nowhere"
     archive = home / "7z" / "stackexchange" / f"{SITE}.7z"
     (archive.parent / SITE).rmdir()
-    if alone := unpack("7z", "x", "-so", archive):
+    if archives and (alone := unpack("7z", "x", "-so", archive)):
         source = home / "plain" / "stackexchange" / SITE / "Posts.xml"
         # BZip2 is what Stack Exchange packs with.
         words = ["7z", "a", "-bd", "-bso0", "-m0=BZip2", str(archive), str(source.resolve())]
@@ -188,6 +190,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100, help="size of the dump to make")
     parser.add_argument("--from", dest="folder", type=Path, default=SAMPLE, metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-7z", action="store_true", help="leave out the slow archive")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
@@ -195,7 +198,7 @@ def main() -> None:
         if words.posts is None:
             make_dump(words.folder, words.megabytes * 1_000_000, posts)
         size = posts.stat().st_size
-        ways = ways_of(posts, home)
+        ways = ways_of(posts, home, not words.no_7z)
         theirs = by_lxml(posts)
         for name, (work, _) in ways.items():
             if name.startswith("ours"):
