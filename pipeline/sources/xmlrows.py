@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 WORKERS = 2  # threads that cut blocks; polars brings its own, one for each core
 _SLICE_ROWS = 2_000
+_BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 1 << 12
 _FIRST_BYTES = 1 << 20
@@ -152,8 +153,15 @@ def _blocks(
         if not block:
             continue
         if not started:
-            block = _check_head(block.removeprefix(b"\xef\xbb\xbf"), root, needed, label)
             started = True
+            # The head goes first and alone: to change it in a large block would copy the block.
+            cut = block.find(b"\n", _FIRST_BYTES) + 1
+            if cut and len(block) - cut > _FIRST_BYTES:  # the tail stays whole
+                head, block = block[:cut], block[cut:]
+                yield first, _check_head(head.removeprefix(_BOM), root, needed, label)
+                first += head.count(b"\n")
+            else:
+                block = _check_head(block.removeprefix(_BOM), root, needed, label)
         # A hand-cut file may have its last row on the line of the closing tag.
         end = block.rfind(b"></%b" % name, -_TAIL_BYTES) + 1
         if end:
