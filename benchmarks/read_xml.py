@@ -165,10 +165,26 @@ def ways_of(
     return ways
 
 
-def table(seconds: dict[str, list[float]], beside: dict[str, str | None], size: int) -> str:
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Run `work`; returns seconds, and seconds of processor time, those of commands included."""
+    before, started = os.times(), time.perf_counter()
+    work()
+    seconds, after = time.perf_counter() - started, os.times()
+    return seconds, sum(after[:4]) - sum(before[:4])
+
+
+def table(
+    seconds: dict[str, list[float]],
+    processor: dict[str, list[float]],
+    beside: dict[str, str | None],
+    size: int,
+) -> str:
     """Write the medians as a Markdown table."""
     median = {name: statistics.median(each) for name, each in seconds.items()}
-    lines = ["| way | median | from - to | MB/s | beside |", "|---|---|---|---|---|"]
+    lines = [
+        "| way | median | from - to | processor | MB/s | beside |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, each in seconds.items():
         other, ratio = beside[name], ""
         if other:
@@ -178,7 +194,7 @@ def table(seconds: dict[str, list[float]], beside: dict[str, str | None], size: 
                 ratio = f"{1 / faster:.2f} times the time of {other}"
         lines.append(
             f"| {name} | {median[name]:.3f} s | {min(each):.3f} - {max(each):.3f} "
-            f"| {size / 1e6 / median[name]:,.0f} | {ratio} |"
+            f"| {statistics.median(processor[name]):.2f} s | {size / 1e6 / median[name]:,.0f} | {ratio} |"
         )
     return "\n".join(lines)
 
@@ -206,16 +222,17 @@ def main() -> None:
                 assert isinstance(candidates, pl.DataFrame)
                 assert same(candidates, theirs), f"{name} and lxml disagree"
         seconds: dict[str, list[float]] = {name: [] for name in ways}
+        processor: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(words.rounds):
             for name, (work, _) in ways.items():
-                started = time.perf_counter()
-                work()
-                seconds[name].append(time.perf_counter() - started)
+                wall, cores = timed(work)
+                seconds[name].append(wall)
+                processor[name].append(cores)
         print(
             f"{size / 1e6:.0f} MB, {count_lines(posts):,} lines, {len(theirs):,} candidates, the "
             f"same from all; {words.rounds} rounds; {os.cpu_count()} cores\n"
         )
-        print(table(seconds, {name: other for name, (_, other) in ways.items()}, size))
+        print(table(seconds, processor, {name: other for name, (_, other) in ways.items()}, size))
         RESULTS.parent.mkdir(exist_ok=True)
         result = {
             "bytes": size,
@@ -223,6 +240,7 @@ def main() -> None:
             "candidates": len(theirs),
             "cores": os.cpu_count(),
             "seconds": seconds,
+            "processor_seconds": processor,
         }
         RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
