@@ -133,7 +133,9 @@ def unpack(*command: str | Path) -> Callable[[], object] | None:
     return lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
-def ways_of(posts: Path, home: Path) -> dict[str, tuple[Callable[[], object], str | None]]:
+def ways_of(
+    posts: Path, home: Path, archives: bool
+) -> dict[str, tuple[Callable[[], object], str | None]]:
     """Lay out the dumps and return name -> (what to time, the name it is compared with)."""
     for kind in ("plain", "zst", "7z"):
         (home / kind / "stackexchange" / SITE).mkdir(parents=True)
@@ -151,7 +153,7 @@ def ways_of(posts: Path, home: Path) -> dict[str, tuple[Callable[[], object], st
         ways["ours, Posts.xml.zst"] = (lambda: by_ours(home / "zst")), "zstd -dc, nowhere"
     archive = home / "7z" / "stackexchange" / f"{SITE}.7z"
     (archive.parent / SITE).rmdir()
-    if alone := unpack("7z", "x", "-so", archive):
+    if archives and (alone := unpack("7z", "x", "-so", archive)):
         source = home / "plain" / "stackexchange" / SITE / "Posts.xml"
         # BZip2 is what Stack Exchange packs with.
         words = ["7z", "a", "-bd", "-bso0", "-m0=BZip2", str(archive), str(source.resolve())]
@@ -163,10 +165,26 @@ def ways_of(posts: Path, home: Path) -> dict[str, tuple[Callable[[], object], st
     return ways
 
 
-def table(seconds: dict[str, list[float]], beside: dict[str, str | None], size: int) -> str:
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Run `work`; returns seconds, and seconds of processor time, those of commands included."""
+    before, started = os.times(), time.perf_counter()
+    work()
+    seconds, after = time.perf_counter() - started, os.times()
+    return seconds, sum(after[:4]) - sum(before[:4])
+
+
+def table(
+    seconds: dict[str, list[float]],
+    processor: dict[str, list[float]],
+    beside: dict[str, str | None],
+    size: int,
+) -> str:
     """Write the medians as a Markdown table."""
     median = {name: statistics.median(each) for name, each in seconds.items()}
-    lines = ["| way | median | from - to | MB/s | beside |", "|---|---|---|---|---|"]
+    lines = [
+        "| way | median | from - to | processor | MB/s | beside |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, each in seconds.items():
         other, ratio = beside[name], ""
         if other:
@@ -176,7 +194,7 @@ def table(seconds: dict[str, list[float]], beside: dict[str, str | None], size: 
                 ratio = f"{1 / faster:.2f} times the time of {other}"
         lines.append(
             f"| {name} | {median[name]:.3f} s | {min(each):.3f} - {max(each):.3f} "
-            f"| {size / 1e6 / median[name]:,.0f} | {ratio} |"
+            f"| {statistics.median(processor[name]):.2f} s | {size / 1e6 / median[name]:,.0f} | {ratio} |"
         )
     return "\n".join(lines)
 
@@ -188,6 +206,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100, help="size of the dump to make")
     parser.add_argument("--from", dest="folder", type=Path, default=SAMPLE, metavar="DIR")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-7z", action="store_true", help="leave out the slow archive")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
@@ -195,7 +214,7 @@ def main() -> None:
         if words.posts is None:
             make_dump(words.folder, words.megabytes * 1_000_000, posts)
         size = posts.stat().st_size
-        ways = ways_of(posts, home)
+        ways = ways_of(posts, home, not words.no_7z)
         theirs = by_lxml(posts)
         for name, (work, _) in ways.items():
             if name.startswith("ours"):
@@ -203,16 +222,17 @@ def main() -> None:
                 assert isinstance(candidates, pl.DataFrame)
                 assert same(candidates, theirs), f"{name} and lxml disagree"
         seconds: dict[str, list[float]] = {name: [] for name in ways}
+        processor: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(words.rounds):
             for name, (work, _) in ways.items():
-                started = time.perf_counter()
-                work()
-                seconds[name].append(time.perf_counter() - started)
+                wall, cores = timed(work)
+                seconds[name].append(wall)
+                processor[name].append(cores)
         print(
             f"{size / 1e6:.0f} MB, {count_lines(posts):,} lines, {len(theirs):,} candidates, the "
             f"same from all; {words.rounds} rounds; {os.cpu_count()} cores\n"
         )
-        print(table(seconds, {name: other for name, (_, other) in ways.items()}, size))
+        print(table(seconds, processor, {name: other for name, (_, other) in ways.items()}, size))
         RESULTS.parent.mkdir(exist_ok=True)
         result = {
             "bytes": size,
@@ -220,6 +240,7 @@ def main() -> None:
             "candidates": len(theirs),
             "cores": os.cpu_count(),
             "seconds": seconds,
+            "processor_seconds": processor,
         }
         RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

@@ -281,7 +281,14 @@ def _reasons(
         link = direct[number]
         exact, similarity, name = link if link else (False, measured[number], "response")
         what = "prompt and response" if name == "both" else name
-        like = "the same" if exact else "nearly the same"
+        # Equal sets of words need not be equal texts: punctuation or repetition may differ.
+        like = (
+            "the same"
+            if exact
+            else "nearly the same"
+            if similarity < 1
+            else "the same words in the"
+        )
         through = "" if link else ", through other copies"
         winner = rows.row(survivor, named=True)
         detail = (

@@ -41,7 +41,7 @@ class FilterStage:
 
     settings: FilterSettings
     name: str = field(default="filter", init=False)
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FilterStage":

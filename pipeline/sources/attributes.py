@@ -18,7 +18,48 @@ from numpy.typing import NDArray
 WELL_FORMED = r'^\s*<row(?: +[A-Za-z]+="[^"<\x00-\x08\x0b\x0c\x0e-\x1f]*")+ *(?:/>|>\s*</row>)\s*$'
 
 # Names that official dumps have. Others cost time, not rows.
-_NAMES = ["Id", "PostTypeId", "ParentId", "AcceptedAnswerId", "CreationDate", "DeletionDate", "Score", "ViewCount", "Body", "OwnerUserId", "OwnerDisplayName", "LastEditorUserId", "LastEditorDisplayName", "LastEditDate", "LastActivityDate", "Title", "Tags", "AnswerCount", "CommentCount", "FavoriteCount", "ClosedDate", "CommunityOwnedDate", "ContentLicense", "Reputation", "DisplayName", "LastAccessDate", "WebsiteUrl", "Location", "AboutMe", "Views", "UpVotes", "DownVotes", "ProfileImageUrl", "EmailHash", "AccountId", "Age", "PostId", "Text", "UserDisplayName", "UserId"]
+_NAMES = [
+    "Id",
+    "PostTypeId",
+    "ParentId",
+    "AcceptedAnswerId",
+    "CreationDate",
+    "DeletionDate",
+    "Score",
+    "ViewCount",
+    "Body",
+    "OwnerUserId",
+    "OwnerDisplayName",
+    "LastEditorUserId",
+    "LastEditorDisplayName",
+    "LastEditDate",
+    "LastActivityDate",
+    "Title",
+    "Tags",
+    "AnswerCount",
+    "CommentCount",
+    "FavoriteCount",
+    "ClosedDate",
+    "CommunityOwnedDate",
+    "ContentLicense",
+    "Reputation",
+    "DisplayName",
+    "LastAccessDate",
+    "WebsiteUrl",
+    "Location",
+    "AboutMe",
+    "Views",
+    "UpVotes",
+    "DownVotes",
+    "ProfileImageUrl",
+    "EmailHash",
+    "AccountId",
+    "Age",
+    "PostId",
+    "Text",
+    "UserDisplayName",
+    "UserId",
+]
 _NAME_BYTES = 24  # longer names are left to the regexes
 _QUOTE, _LESS, _SPACE, _EQUALS = b'"< ='
 _STRIDE = 1 << 18  # bytes that stay in the cache of a core
@@ -71,15 +112,16 @@ def _cut_regular(lines: pl.Series, names: Sequence[str]) -> tuple[pl.DataFrame, 
     """Cut by the places of the quotes; tells also for which rows that was right."""
     data, borders = _packed(lines)
     count = len(lines)
-    quotes, less = places(data, _QUOTE), places(data, _LESS)
+    quotes, less, controls = _marks(data)
     in_row = np.diff(np.searchsorted(quotes, borders))
     regular = (in_row % 2 == 0) & (in_row > 0)
     regular &= np.diff(np.searchsorted(less, borders)) == 1
-    regular &= np.diff(np.searchsorted(_forbidden(data), borders)) == 0
-    row = np.repeat(np.arange(count), in_row)
-    keep = regular[row]
-    opening, closing = quotes[keep].reshape(-1, 2).T
-    row = row[keep][::2]
+    regular &= np.diff(np.searchsorted(controls, borders)) == 0
+    if not regular.all():
+        quotes = quotes[np.repeat(regular, in_row)]
+        in_row = np.where(regular, in_row, 0)
+    opening, closing = quotes[::2], quotes[1::2]
+    row = np.repeat(np.arange(count), in_row // 2)
 
     # From the second name of a row on, one space stands before it.
     starts = np.empty_like(opening)
@@ -104,14 +146,18 @@ def _cut_regular(lines: pl.Series, names: Sequence[str]) -> tuple[pl.DataFrame, 
     codes, row = codes[wanted], row[wanted]
     ends = np.stack([opening[wanted] + 1, closing[wanted]], axis=1).ravel()
     text = pieces(data, np.append(ends, ends[-1:]), pa.large_string())
-    columns = {"sound": pl.Series(regular)}
+    where: dict[str, pl.Series] = {"sound": pl.Series(regular)}
     for name in names:
         mine = np.flatnonzero(codes == _NAMES.index(name))[::-1]  # of two, the first counts
         found = np.full(count, -1)
         found[row[mine]] = 2 * mine
-        where = pl.Series(found)
-        columns[name] = text.gather(where.set(where < 0, None))
-    return pl.DataFrame(columns), regular
+        where[name] = cast(pl.Series, pl.from_arrow(pa.array(found, mask=found < 0)))
+    # All at once: a call of polars costs as much as some hundred rows.
+    values = pl.lit(text)
+    columns = pl.DataFrame(where).select(
+        "sound", *(values.gather(pl.col(n)).alias(n) for n in names)
+    )
+    return columns, regular
 
 
 def _packed(lines: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -129,8 +175,8 @@ def _words(
 ) -> NDArray[np.uint64]:
     """Return up to eight bytes from each start as a number, with zeros from the end on."""
     words: NDArray[np.uint64] = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
-    cut: NDArray[np.uint64] = words[starts] & _MASKS[np.clip(ends - starts, 0, 8)]
-    return cut
+    found: NDArray[np.uint64] = words[starts] & _MASKS[np.clip(ends - starts, 0, 8)]
+    return found
 
 
 def _codes(
@@ -138,16 +184,24 @@ def _codes(
 ) -> NDArray[np.int64]:
     """Return the number of each name in the table of names; -1 where it is not there."""
     words = [_words(data, starts + shift, ends) for shift in range(0, _NAME_BYTES, 8)]
-    codes = _ORDER[np.searchsorted(_KEYS[_ORDER], _key(words)).clip(0, len(_NAMES) - 1)]
+    codes = _SLOTS[_slot(words, _MIX)]
     same = ends - starts <= _NAME_BYTES
     for word, known in zip(words, _KNOWN, strict=True):
         same &= word == known[codes]
     return np.where(same, codes, -1)
 
 
-def _key(words: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    """Mix the words of a name; equal keys are compared word by word afterwards."""
-    return words[0] * _MIX ^ words[1] ^ words[2] >> np.uint64(7)
+def _slot(words: Sequence[NDArray[np.uint64]], mix: int) -> NDArray[np.uint64]:
+    """Return ten bits that tell the known names apart."""
+    key = words[0] + words[1] * np.uint64(3) + words[2] * np.uint64(5)
+    slots: NDArray[np.uint64] = key * np.uint64(mix) >> np.uint64(54)
+    return slots
+
+
+def _mix() -> int:
+    """Return the first odd number that gives each known name a slot of its own."""
+    tries = (0x9E3779B97F4A7C15 + 2 * step for step in range(100_000))
+    return next(mix for mix in tries if len(np.unique(_slot(_KNOWN, mix))) == len(_NAMES))
 
 
 def _number(text: str) -> int:
@@ -155,7 +209,7 @@ def _number(text: str) -> int:
 
 
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ALLOWED = np.isin(np.arange(256), [9, 10, 13])
 _ROW = _number("<row")
 _INDENTS = [_number(" " * size) for size in range(5)]
 _TAILS = [_number(f"{space}/>{end}") for space in (" ", "") for end in ("", "\n", "\r\n")]
@@ -163,14 +217,21 @@ _KNOWN = [
     np.array([_number(name[shift : shift + 8]) for name in _NAMES], np.uint64)
     for shift in range(0, _NAME_BYTES, 8)
 ]
-_KEYS = _key(_KNOWN)
-_ORDER = np.argsort(_KEYS)
+_MIX = _mix()
+_SLOTS = np.zeros(1 << 10, np.int64)
+_SLOTS[_slot(_KNOWN, _MIX)] = np.arange(len(_NAMES))
 
 
-def _forbidden(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return where control characters stand that no XML may hold."""
-    low = _chunked(data, lambda chunk: np.flatnonzero(chunk < _SPACE))
-    return low[~np.isin(data[low], [9, 10, 13])]
+def _marks(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ...]:
+    """Return where quotes, signs "less than" and control characters that XML forbids stand."""
+
+    def find(chunk: NDArray[np.uint8]) -> NDArray[np.int64]:
+        return np.flatnonzero((chunk == _QUOTE) | (chunk == _LESS) | (chunk < _SPACE))
+
+    marks = _chunked(data, find)
+    bytes_ = data[marks]
+    controls = (bytes_ < _SPACE) & ~_ALLOWED[bytes_]
+    return marks[bytes_ == _QUOTE], marks[bytes_ == _LESS], marks[controls]
 
 
 def _chunked(

@@ -105,7 +105,7 @@ def read_heads(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _worth_reading(heads: pl.DataFrame, min_votes: int, label: str, tally: Tally) -> pl.DataFrame:
     """Drop by what stands at the head of a row; the long text is not looked at."""
-    is_post = pl.col("kind").is_in([QUESTION, ANSWER])
+    is_post = (pl.col("kind") == QUESTION) | (pl.col("kind") == ANSWER)
     readable = (
         pl.col("id").is_not_null()
         & pl.col("kind").is_not_null()

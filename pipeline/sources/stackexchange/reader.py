@@ -13,21 +13,15 @@ import polars as pl
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Ingest
-from pipeline.record import RAW, conform
-from pipeline.sources import dialogues, sevenzip
+from pipeline.sources import sevenzip
 from pipeline.sources.attributes import as_number, cut
 from pipeline.sources.base import Found, Tally
 from pipeline.sources.opening import SUFFIXES, bare_name, open_stream
-from pipeline.sources.sites import group_of, short_name
+from pipeline.sources.sites import group_of
 from pipeline.sources.spool import Spool
-from pipeline.sources.stackexchange.columns import (
-    author,
-    licence,
-    profile,
-    ranks,
-    tags,
-)
-from pipeline.sources.stackexchange.files import NAME, TABLES, Dump, dumps_of, host, is_posts
+from pipeline.sources.stackexchange.candidates import finish
+from pipeline.sources.stackexchange.columns import ranks
+from pipeline.sources.stackexchange.files import TABLES, Dump, dumps_of, host, is_posts
 from pipeline.sources.stackexchange.posts import Block, note_unsound, number, read_block
 from pipeline.sources.xmlrows import map_rows, unescape
 
@@ -40,8 +34,6 @@ NEEDED = {
 }
 _PART_BYTES = 256 << 20  # of dump per part of the spool; packed dumps expand about five times
 _FRAME_ROWS = 20_000
-
-_TEXTS = ("body", "owner_name", "title_asked", "body_asked", "tags_asked", "owner_name_asked")
 
 _USER = pl.Schema({"owner": pl.Int64(), "name": pl.String(), "dump": pl.Int32()})
 _COMMENT = pl.Schema(
@@ -223,6 +215,8 @@ class _Reading:
         order = sorted(range(self.dumps), key=lambda dump: (self.newest[dump], dump))
         names = self._newest(self.names, _USER, "owner", order)
         comments = self._newest(self.comments, _COMMENT, "comment", order)
+        votes_ranks = pl.concat(self.ranks)
+        group = group_of(self.host, self.settings.stackexchange)
         for part in range(self.answers.parts):
             answers, questions = self.answers.part(part), self.questions.part(part)
             if answers is None:
@@ -230,7 +224,7 @@ class _Reading:
             if questions is None:
                 questions = answers.clear()
             top = self._top(self._current(answers, order), self._current(questions, order))
-            frame = self._finish(top, names, comments)
+            frame = finish(top, names, comments, votes_ranks, self.host, group)
             for start in range(0, len(frame), _FRAME_ROWS):
                 yield frame.slice(start, _FRAME_ROWS)
 
@@ -281,48 +275,3 @@ class _Reading:
         frame = frame.with_columns(pl.col("dump").replace_strict(age, return_dtype=pl.Int32))
         frame = frame.sort("dump", key, maintain_order=True)
         return frame.unique(key, keep="last", maintain_order=True).drop("dump")
-
-    def _finish(
-        self, top: pl.DataFrame, names: pl.DataFrame, comments: pl.DataFrame
-    ) -> pl.DataFrame:
-        top = top.with_columns(unescape(top[name]) for name in _TEXTS)
-        top = top.join(names, on="owner", how="left").join(
-            names.rename({"owner": "owner_asked", "name": "name_asked"}),
-            on="owner_asked",
-            how="left",
-        )
-        top = top.with_columns(year=pl.col("created_at").dt.year()).join(
-            pl.concat(self.ranks), on=["dump", "year", "votes"], how="left"
-        )
-        name, base = short_name(self.host), f"https://{self.host}"
-        frame = top.sort("answer").select(
-            pl.format("stackexchange:{}:{}", pl.lit(name), "answer").alias("id"),
-            source=pl.lit(NAME),
-            group=pl.lit(group_of(self.host, self.settings.stackexchange)),
-            domain=pl.lit(name),
-            title="title_asked",
-            body="body_asked",
-            response="body",
-            system=pl.lit(None, pl.String),
-            history=pl.lit([], RAW["history"]),
-            markup=pl.lit("html"),
-            url=pl.format("{}/a/{}", pl.lit(base), "answer"),
-            author=author("name", "owner_name"),
-            author_url=profile(base, "owner"),
-            prompt_url=pl.format("{}/q/{}", pl.lit(base), "question"),
-            prompt_author=author("name_asked", "owner_name_asked"),
-            prompt_author_url=profile(base, "owner_asked"),
-            licence=licence(),
-            created_at="created_at",
-            votes="votes",
-            origin=pl.lit("human"),
-            accepted="accepted",
-            votes_rank="votes_rank",
-            tags=tags("tags_asked"),
-            adult=pl.lit(False),
-            split=pl.lit(None, pl.String),
-        )
-        if len(comments):
-            keys = top.sort("answer").select("answer", "owner", "owner_asked")
-            frame = dialogues.extend(frame, keys, comments)
-        return conform(frame, RAW)

@@ -101,6 +101,15 @@ def test_all_spellings_of_a_table_give_the_same_row(text: str) -> None:
     assert not tally.malformed
 
 
+@pytest.mark.parametrize("rows", [1, 900, 1024, 1025, 5000, 20_000])
+def test_lines_keep_their_numbers_whatever_the_size(rows: int) -> None:
+    row = ROW.replace('"x"', f'"{"x" * (1024 - len(ROW))}"')  # 1 KiB with the end of the line
+    frame, tally = read("<posts>\n" + f"{row}\n" * rows + "hello\n</posts>")
+    assert frame["number"].to_list() == list(range(2, rows + 2))
+    assert [line for _, line, _ in tally.malformed] == [rows + 2]
+    assert tally.rows["Posts.xml"] == rows + 1
+
+
 @pytest.mark.parametrize("text", ["<posts></posts>", "<posts />", "<posts>\n</posts>\n"])
 def test_an_empty_table_has_no_rows(text: str) -> None:
     frame, tally = read(text)
