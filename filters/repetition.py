@@ -44,7 +44,8 @@ def repeated_or_lost(
     """Drop texts that hold a sentence too often, or `losses` units without their numbers.
 
     Too often: `repeats` times, and as `minimum_share` of all sentences; articles with several
-    methods repeat a step here and there. Shorter sentences ("Click on Save.") may be repeated.
+    methods repeat a step here and there. Shorter sentences ("Click on Save.") may be repeated, unless
+    one of them is a third of the text and stands there six times.
     """
     prose = pl.col("prose")
     lines = prose.str.replace_all(_END, "${1}\n").str.split("\n")
@@ -54,7 +55,8 @@ def repeated_or_lost(
     times = pl.len().over(pl.element())
     often = (times >= repeats) & (times >= minimum_share * pl.len())
     long = pl.element().str.len_chars() >= minimum_characters
-    repeated = sentences.list.eval(pl.element().filter(often & long)).list.first()
+    mostly = (times >= 6) & (times * 3 >= pl.len())
+    repeated = sentences.list.eval(pl.element().filter((often & long) | mostly)).list.first()
     lost = prose.str.count_matches(_LOST)
     return Rule(
         code="low_quality",

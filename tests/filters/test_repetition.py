@@ -61,7 +61,7 @@ def test_lost_numbers(text):
         "For a minute he stood still. In seconds it was over.",
         # said twice; short; under some of many steps
         "The edges must lie on each other, or it tears. " * 2 + PROSE,
-        "\n".join(f"{n}. Click on Save." for n in range(9)),
+        "\n".join(f"{n}. Click on Save." for n in range(5)),
         "The edges must lie on each other, or it tears.\n\n".join(
             [PROSE, *(PROSE.replace("lake", f"lake of {name}") * 2 for name in ("A", "B", "C"))]
         ),
@@ -75,3 +75,17 @@ def test_whole(text):
 def test_the_recipe_switches_it_on():
     assert "low_quality" in [rule.code for rule in rules_for(Rules(require_whole=True))]
     assert "low_quality" not in [rule.code for rule in rules_for(Rules())]
+
+
+def test_a_short_sentence_that_is_a_third_of_the_text() -> None:
+    import polars as pl
+
+    from filters.repetition import repeated_or_lost
+    from filters.rule import judge
+
+    shouting = "BUY THE MARKS!!! THE BEST MARKS!!! " * 8
+    steps = "Click on Save. " + " ".join(
+        f"Open the menu number {n} of the program." for n in range(9)
+    )
+    rows = pl.DataFrame({"response": [shouting, steps]})
+    assert judge(rows, [repeated_or_lost()])["reason"].to_list() == ["low_quality", None]
