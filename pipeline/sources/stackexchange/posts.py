@@ -1,6 +1,6 @@
 """One block of posts: what its rows say at their heads, and the texts of those that may be used.
 
-Nine of ten rows leave by what stands at the head of a row: type, votes, number of answers. Their
+More than half of the rows leave by what stands at their head: type, votes, number of answers. Their
 long texts are never looked at.
 """
 
