@@ -102,10 +102,10 @@ def processes(*commands: list[str]) -> Iterator[list["subprocess.Popen[bytes]"]]
             process.wait(10)
 
 
-def kill_the_busy(stage: Path, workers: list[int]) -> bool:
+def kill_the_busy(run: "subprocess.Popen[str]", stage: Path, workers: list[int]) -> bool:
     """Kill the worker that has used most of a processor while the stage has a shard in work."""
     end = time.monotonic() + 200
-    while time.monotonic() < end:
+    while run.poll() is None and time.monotonic() < end:
         if list(stage.glob(".scratch-*")):
             children = [
                 child for pid in workers for child in psutil.Process(pid).children(recursive=True)
@@ -194,7 +194,7 @@ def test_dask_by_hand_with_a_worker_killed(
         words = ("--runner", "dask", "--address", address)
         run = started(sample, space, tmp_path / "space", *words, embedded=False)
         stage = tmp_path / "space" / "runs" / "sample" / "embed"
-        assert kill_the_busy(stage, [process.pid for process in running[1:]])
+        assert kill_the_busy(run, stage, [process.pid for process in running[1:]])
         assert same_bytes(run, done)
 
 
