@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.flags import adult, after_cutoff, licence, no_answer, removed
+from filters.flags import adult, after_cutoff
 from filters.length import too_long, too_short
 from filters.prompt import not_self_contained
+from filters.provenance import refused_licence
 from filters.references import refers_to_other_answers
 from filters.repetition import repeated_or_lost
 from filters.rule import Rule, judge, judge_all
@@ -27,10 +28,8 @@ RULES = (
     too_long(60).only("group", ["stem"]),
     low_votes(2),
     adult().excepting("group", ["other"]),
-    licence(["CC BY-SA", "CC0"]),
+    refused_licence(["MIT", "CC BY-NC-SA 3.0"]),
     after_cutoff(date(2022, 11, 30)),
-    removed(),
-    no_answer(),
 )
 TEXT = st.lists(
     st.sampled_from(
@@ -153,7 +152,7 @@ def test_a_null_passes():
         {"response": [None], "votes": [None], "prompt": [None]},
         schema={"response": pl.String, "votes": pl.Int64, "prompt": pl.String},
     )
-    rules = [low_votes(), too_short(), first_person(), not_self_contained(), removed()]
+    rules = [low_votes(), too_short(), first_person(), not_self_contained()]
     assert judge(frame, rules)["reason"].to_list() == [None]
 
 
