@@ -48,11 +48,6 @@ def prose(column: str = "response") -> pl.Expr:
     return pl.col(column).str.replace_all(NOT_PROSE, " ")
 
 
-def without_code(column: str = "response") -> pl.Expr:
-    """The text without code alone; quotations stay."""
-    return pl.col(column).str.replace_all(CODE, " ")
-
-
 def snippet(text: pl.Expr, pattern: str) -> pl.Expr:
     """The first match of the pattern with up to 30 characters on either side, on one line.
 

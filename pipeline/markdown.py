@@ -6,7 +6,6 @@ tests run. The functions here change markup; characters and white space are mend
 """
 
 import re
-from collections.abc import Iterable
 from html import unescape
 
 from html_to_markdown import _html_to_markdown as rust
@@ -165,11 +164,6 @@ def html_to_markdown(html: str) -> str:
     if not markdown.strip():
         return _text_only(html.replace(_BACKSLASH, "\\"))
     return _without_signature(markdown.strip("\n"))
-
-
-def html_to_markdown_many(htmls: Iterable[str]) -> list[str]:
-    """Convert many bodies in order; the converter has no batch call, so this is the loop."""
-    return [html_to_markdown(html) for html in htmls]
 
 
 def reddit_to_markdown(text: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from pipeline.markdown import html_to_markdown, html_to_markdown_many, reddit_to_markdown
+from pipeline.markdown import html_to_markdown, reddit_to_markdown
 from pipeline.text import clean_text, outside_code, plain_title, split_fences
 
 ROOT = Path(__file__).parents[2]
@@ -137,10 +137,6 @@ def test_code_survives_escaping(code: str) -> None:
     escaped = code.replace("&", "&amp;").replace("<", "&lt;")
     markdown = html_to_markdown(f"<p>See:</p><pre><code>x\n{escaped}\nx\n</code></pre>")
     assert f"\nx\n{code}\nx\n" in markdown
-
-
-def test_many_is_one_by_one() -> None:
-    assert html_to_markdown_many(["<p>a</p>", "<b>b</b>"]) == ["a", "**b**"]
 
 
 HOSTILE = {
