@@ -1,0 +1,42 @@
+"""Commands that work on finished releases: verify, diff."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.words import AsJson, print_json
+
+
+def verify(
+    releases: Annotated[list[Path], typer.Argument(metavar="RELEASE", help="Folders of releases.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check every digest, count and promise of releases."""
+    from pipeline.release.verify import verify as check
+
+    reports = [check(release) for release in releases]
+    if as_json and len(reports) == 1:
+        print_json(reports[0].to_json())
+    elif as_json:
+        ok = all(report.ok for report in reports)
+        print_json({"ok": ok, "releases": [report.to_json() for report in reports]})
+    else:
+        typer.echo("\n".join(report.render() for report in reports))
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="The earlier release.")],
+    new: Annotated[Path, typer.Argument(help="The later release.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what came, went and changed between two releases, and why."""
+    from pipeline.release.diff import diff as compare
+
+    found = compare(old, new)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.render())

@@ -1,0 +1,86 @@
+"""The recipe: what a run should do, as frozen models with every default in the open.
+
+One model per stage; a stage sees its own part alone, so a changed setting costs only the stages
+that read it. pipeline.loading reads recipes from files.
+"""
+
+import json
+
+from pydantic import Field, field_validator
+
+from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
+from pipeline.recipe.part import Count, Group, Part, Share
+from pipeline.recipe.pool import Cluster, Dedup, Embed, Pool
+from pipeline.recipe.runner import Runner
+from pipeline.recipe.score import Score, Weights
+from pipeline.recipe.select import Method, Release, Select
+from pipeline.recipe.texts import Clean, Filter, Rules
+
+__all__ = [
+    "Clean",
+    "Cluster",
+    "Count",
+    "Dedup",
+    "Embed",
+    "Filter",
+    "Group",
+    "Ingest",
+    "Limits",
+    "Method",
+    "Part",
+    "Pool",
+    "Recipe",
+    "Reddit",
+    "Release",
+    "Rules",
+    "Runner",
+    "Score",
+    "Select",
+    "Share",
+    "StackExchange",
+    "Table",
+    "Weights",
+    "WikiHow",
+]
+
+
+class Recipe(Part):
+    """A whole recipe. Every field has a default; the defaults are LIMA as published."""
+
+    name: str = Field(
+        default="lima",
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        description="Names the folder of the run, and of the releases unless release.name does.",
+    )
+    description: str = Field(default="", description="A sentence for the card.")
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="The seed of every stage that sets none itself."
+    )
+    ingest: Ingest = Ingest()
+    clean: Clean = Clean()
+    filter: Filter = Filter()
+    dedup: Dedup = Dedup()
+    pool: Pool = Pool()
+    embed: Embed = Embed()
+    cluster: Cluster = Cluster()
+    score: Score = Score()
+    select: Select = Select()
+    release: Release = Release()
+    runner: Runner = Runner()
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_path(cls, name: str) -> str:
+        if ".." in name:
+            raise ValueError("a name must not hold '..'")
+        return name
+
+    @property
+    def release_name(self) -> str:
+        """The name of the folder below `releases`."""
+        return self.release.name or self.name
+
+    def digest_text(self) -> str:
+        """Canonical JSON of what decides the result: all but the runner."""
+        value = self.model_dump(mode="json", exclude={"runner"})
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
