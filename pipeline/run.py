@@ -33,7 +33,8 @@ from pipeline.stage import InputFile, Mapper, Stage, map_here, outputs, run_stag
 
 logger = logging.getLogger(__name__)
 
-# Every stage in order, with the stages whose kept rows it reads. `semantic` is off by default.
+# Every stage in order, with the stages whose kept rows it reads. Where a recipe leaves a stage out,
+# what it would have read takes its place.
 STAGES: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "clean": ("ingest",),
@@ -44,8 +45,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "embed": ("pool",),
     "cluster": ("embed",),
     "semantic": ("cluster",),
-    "score": ("semantic",),  # or cluster, where the recipe leaves `semantic` out
+    "score": ("semantic",),
     "select": ("score",),
+}
+# Stages that a recipe can leave out, with what switches them on.
+OPTIONAL: dict[str, Callable[[Recipe], bool]] = {
+    "semantic": lambda recipe: recipe.cluster.semantic_threshold is not None,
 }
 
 
@@ -134,8 +139,17 @@ class Progress:
 
 def stage_names(recipe: Recipe) -> list[str]:
     """Return the stages that this recipe runs, in order."""
-    off = set() if recipe.cluster.semantic_threshold else {"semantic"}
-    return [name for name in STAGES if name not in off]
+    return [name for name in STAGES if name not in OPTIONAL or OPTIONAL[name](recipe)]
+
+
+def reads(name: str, names: Sequence[str]) -> list[str]:
+    """Return the stages among `names` whose kept rows a stage reads."""
+    found = []
+    for earlier in STAGES[name]:
+        while earlier not in names:
+            (earlier,) = STAGES[earlier]
+        found.append(earlier)
+    return found
 
 
 def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> Stage:
@@ -165,8 +179,7 @@ def stage_inputs(
     """Return what a stage reads: the dumps for ingest, else what earlier stages kept."""
     if isinstance(stage, IngestStage):
         return digest_inputs(stage.found, workspace.cache, mapper)
-    reads = [earlier if earlier in names else "cluster" for earlier in STAGES[name]]
-    return [entry for earlier in reads for entry in outputs(run / earlier)]
+    return [entry for earlier in reads(name, names) for entry in outputs(run / earlier)]
 
 
 def run_one(
