@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import quotas
+from pipeline import previous, quotas
 from pipeline.recipe import Part, Recipe
 from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
@@ -59,23 +59,26 @@ class PoolStage:
     """Global: one shard reads the small columns of all rows and the text of the kept ones."""
 
     settings: PoolSettings
+    kept_from: tuple[InputFile, ...] = ()  # the last release, whose rows stay in the pool
     name: str = "pool"
     version: int = 1
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard, since a group's best rows are known only when all are seen."""
-        return [Shard("all", tuple(ordered(inputs)))]
+        return [Shard("all", tuple(ordered([*inputs, *self.kept_from])))]
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Rank all rows, keep the pool, say of each other row why it is not in it."""
         domain = pl.col("domain").fill_null("unknown")
         columns: list[str | pl.Expr] = ["id", "group", domain, "votes", "created_at"]
         kind = pl.when(only_prompt()).then(pl.lit(PROMPTS)).otherwise(pl.lit(ANSWERS)).alias("kind")
-        rows = read_columns(shard.files, [*columns, kind], stage=self.name)
+        files, last = previous.apart(shard.files)
+        rows = read_columns(files, [*columns, kind], stage=self.name)
         ranked, facts = rank(rows, self.settings)
-        kept = ranked.filter(pl.col("place") <= pl.col("part")).select("id", "domain_rows")
-        dropped = ranked.filter(pl.col("place") > pl.col("part"))
-        self._write_kept(shard, kept, out)
+        stays = (pl.col("place") <= pl.col("part")) | pl.col("id").is_in(last["id"].implode())
+        kept = ranked.filter(stays).select("id", "domain_rows")
+        dropped = ranked.filter(~stays)
+        self._write_kept(files, kept, out)
         if len(dropped):
             books = dropped.select(
                 "id", reason=pl.lit("over_quota"), detail=_detail(self.settings)
@@ -84,15 +87,15 @@ class PoolStage:
         counts = {"over_quota": len(dropped)} if len(dropped) else {}
         return ShardStats(len(rows), len(kept), counts, facts)
 
-    def _write_kept(self, shard: Shard, kept: pl.DataFrame, out: Path) -> None:
+    def _write_kept(self, files: Sequence[InputFile], kept: pl.DataFrame, out: Path) -> None:
         frames = [
             pl.scan_parquet(file.path).join(kept.lazy(), on="id").collect()
-            for file in ordered(shard.files)
+            for file in ordered(files)
         ]
         frame = pl.concat(frames).sort("id")
         for index in range(max(1, math.ceil(len(frame) / ROWS_PER_FILE))):
             part = frame.slice(index * ROWS_PER_FILE, ROWS_PER_FILE)
-            write(part, out / f"{shard.name}-{index:05d}.parquet")
+            write(part, out / f"all-{index:05d}.parquet")
 
 
 def sizes(settings: PoolSettings, kind: str, available: Mapping[str, int]) -> dict[str, int]:

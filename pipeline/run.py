@@ -24,6 +24,7 @@ from pipeline.ingest import IngestStage
 from pipeline.inputs import digest_inputs
 from pipeline.manifest import Manifest
 from pipeline.pool import PoolSettings, PoolStage
+from pipeline.previous import Previous, basis, find
 from pipeline.recipe import Recipe
 from pipeline.release.build import SIDE_PRODUCTS, Built, build
 from pipeline.score.stage import ScoreStage
@@ -155,22 +156,31 @@ def reads(name: str, names: Sequence[str]) -> list[str]:
 def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> Stage:
     """Make one stage of a recipe."""
     run = workspace.run(recipe)
+    last = previous(recipe, workspace) if name in ("pool", "select") else None
     makers: dict[str, Callable[[], Stage]] = {
         "ingest": lambda: IngestStage.of(recipe, dumps),
         "clean": lambda: CleanStage.of(recipe),
         "filter": lambda: FilterStage.of(recipe),
         "signatures": lambda: SignatureStage.of(recipe),
         "dedup": lambda: DedupStage.of(recipe),
-        "pool": lambda: PoolStage(PoolSettings.of(recipe)),
+        "pool": lambda: PoolStage(PoolSettings.of(recipe), last.files if last else ()),
         "embed": lambda: EmbedStage.of(recipe, workspace.cache / "embeddings"),
         "cluster": lambda: ClusterStage.of(recipe),
         "semantic": lambda: SemanticStage.of(recipe),
         "score": lambda: ScoreStage.of(recipe),
         "select": lambda: SelectStage.of(
-            recipe, [run / name for name in STAGES if name != "select"]
+            recipe, [run / name for name in STAGES if name != "select"], last
         ),
     }
     return makers[name]()
+
+
+def previous(recipe: Recipe, workspace: Workspace) -> Previous | None:
+    """Return the last release, if the recipe keeps its rows; earlier stages must be done."""
+    if recipe.select.churn.max_share is None:
+        return None
+    inputs = outputs(workspace.run(recipe) / reads("pool", stage_names(recipe))[0])
+    return find(workspace.releases / recipe.release_name, basis(recipe, inputs))
 
 
 def stage_inputs(

@@ -5,6 +5,7 @@ test) and `rank` (the order in which their group gave them), without vectors; te
 only. tables/certificate.parquet sets the picked rows beside the controls.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ import polars as pl
 
 from pipeline.errors import StageError
 from pipeline.pool import only_prompt
+from pipeline.previous import Previous, apart
 from pipeline.recipe import Recipe, Select
+from pipeline.selection import churn
 from pipeline.selection.choice import choose
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
@@ -30,29 +33,40 @@ from pipeline.vectors import PROMPT, RESPONSE
 
 @dataclass(frozen=True)
 class SelectStage:
-    """Global. `books`, the folders of earlier stages, only make a shortfall's message clearer."""
+    """Global. `books`, the folders of earlier stages, only make a shortfall's message clearer.
+
+    `previous` is the last release, where the recipe keeps its rows.
+    """
 
     settings: Select
     books: tuple[Path, ...] = ()
+    previous: Previous | None = None
     name: str = "select"
     version: int = 1
 
     @classmethod
-    def of(cls, recipe: Recipe, books: Sequence[Path] = ()) -> "SelectStage":
+    def of(
+        cls, recipe: Recipe, books: Sequence[Path] = (), previous: Previous | None = None
+    ) -> "SelectStage":
         """Make the stage of a recipe."""
-        return cls(recipe.select, tuple(books))
+        return cls(recipe.select, tuple(books), previous)
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard: a choice is among all."""
-        return [Shard("all", tuple(ordered(inputs)))]
+        last = self.previous
+        if last is None:
+            return [Shard("all", tuple(ordered(inputs)))]
+        options = (("basis", last.basis), ("previous", last.version))
+        return [Shard("all", tuple(ordered([*inputs, *last.files])), options)]
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Pick, write the picked rows and the certificate, say of each other row why not."""
-        rows = self._read(shard)
+        files, held = apart(shard.files)
+        rows, last = self._hold(self._read(files), held)
         shares = share(rows, self.settings)
         self._refuse_shortfall(shares)
-        choice = choose(rows, shares, self.settings)
-        self._write_picked(shard, choice.picked, out)
+        choice = choose(rows, shares, self.settings, last)
+        self._write_picked(files, choice.picked, out)
         write_dropped(choice.dropped, self.name, shard, out)
         certificate = choice.certificate
         table = pl.DataFrame([{"set": name, **values} for name, values in certificate.items()])
@@ -74,11 +88,30 @@ class SelectStage:
             "missing": {split: shares.missing(split) for split in SPLITS},
             "notes": choice.facts,
             "certificate": certificate,
+            **dict(shard.options),
         }
         reasons = count_reasons(choice.dropped)
         return ShardStats(len(rows), len(choice.picked), reasons, facts)
 
-    def _read(self, shard: Shard) -> pl.DataFrame:
+    def _hold(self, rows: pl.DataFrame, held: pl.DataFrame) -> tuple[pl.DataFrame, churn.Last]:
+        """Mark the rows that the last release holds: they stay in their split, or leave.
+
+        A row never moves from one split to another: what was trained on is no good for validation.
+        """
+        if held.is_empty() or self.previous is None:
+            return rows, churn.Last()
+        before = Counter(held.select("group", "split").iter_rows())
+        gone = held.join(rows, on="id", how="anti")
+        lost = Counter(gone.select("group", "split").iter_rows())
+        splits = dict(held.select("id", "split").iter_rows())
+        named = held.select("id", held="split")
+        marked = rows.join(named, on="id", how="left", maintain_order="left")
+        hint = pl.when(~pl.col("only_prompt")).then(pl.coalesce("hint", "held")).otherwise("hint")
+        allowed = churn.budget(self.settings.churn, before, lost)
+        last = churn.Last(self.previous.version, splits, allowed)
+        return marked.with_columns(hint.alias("hint")).drop("held"), last
+
+    def _read(self, files: Sequence[InputFile]) -> pl.DataFrame:
         columns: list[str | pl.Expr] = [
             *("id", "group", "votes", "created_at", "domain_rows", "cluster", "quality"),
             pl.col("domain").fill_null("unknown"),
@@ -88,7 +121,7 @@ class SelectStage:
             # A test row is a prompt; any other row stands for its response.
             pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE).alias("vector"),
         ]
-        return read_columns(shard.files, columns, stage=self.name)
+        return read_columns(files, columns, stage=self.name)
 
     def _refuse_shortfall(self, shares: Shares) -> None:
         if self.settings.on_shortfall != "fail" or not shares.shortfall():
@@ -101,16 +134,16 @@ class SelectStage:
             "lower select.quotas, or set select.on_shortfall to refill or accept."
         )
 
-    def _write_picked(self, shard: Shard, picked: pl.DataFrame, out: Path) -> None:
+    def _write_picked(self, files: Sequence[InputFile], picked: pl.DataFrame, out: Path) -> None:
         frames = [
             pl.scan_parquet(file.path)
             .drop("split", PROMPT, RESPONSE, "domain_rows")
             .join(picked.lazy(), on="id")
             .collect()
-            for file in ordered(shard.files)
+            for file in ordered(files)
         ]
         is_test = pl.col("split") == "test"
         frame = pl.concat(frames).with_columns(pl.when(~is_test).then("response").alias("response"))
         order = frame["split"].replace_strict({s: i for i, s in enumerate(SPLITS)})
         frame = frame.with_columns(order.alias("_order")).sort("_order", "id").drop("_order")
-        write(frame, out / f"{shard.name}.parquet")
+        write(frame, out / "all.parquet")

@@ -13,10 +13,11 @@ from pipeline.recipe.part import Count, Group, Part, Share
 from pipeline.recipe.pool import Cluster, Dedup, Embed, Pool
 from pipeline.recipe.runner import Runner
 from pipeline.recipe.score import Score, Weights
-from pipeline.recipe.select import Method, Release, Select
+from pipeline.recipe.select import Churn, Method, Release, Select
 from pipeline.recipe.texts import Clean, Filter, Rules
 
 __all__ = [
+    "Churn",
     "Clean",
     "Cluster",
     "Count",

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.recipe.part import OWN_SEED, Count, Group, Part
+from pipeline.recipe.part import OWN_SEED, Count, Group, Part, Share
 
 Method = Literal[
     "lima",
@@ -15,6 +15,20 @@ Method = Literal[
     "longest",
     "votes",
 ]
+
+
+class Churn(Part):
+    """How much of the last release may change; off unless `max_share` is set."""
+
+    max_share: Share | None = Field(
+        default=None,
+        description="Keep rows of the last release that are still sound; at most this share of "
+        "each group may leave, for whatever reason, before better rows stop replacing them. "
+        "null: pick afresh.",
+    )
+    margin: float = Field(
+        default=0.05, ge=0, description="Quality by which a new row must beat one that it replaces."
+    )
 
 
 class Select(Part):
@@ -51,6 +65,7 @@ class Select(Part):
         default="accept",
         description="A group lacks rows: take more of the others, release fewer, or stop.",
     )
+    churn: Churn = Churn()
     seed: int = Field(default=0, description=OWN_SEED)
 
     @model_validator(mode="after")
@@ -81,7 +96,12 @@ class Release(Part):
     version: str | None = Field(
         default=None,
         pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]*$",
-        description="null: the date, with .2, .3, ... for further releases of a day.",
+        description="null: the next one by `numbering`.",
+    )
+    numbering: Literal["date", "semantic"] = Field(
+        default="date",
+        description="date: 2026.11.24, then .2, .3 on the same day. semantic: 1.0.0, then the next "
+        "minor number; name a version to raise the major one.",
     )
     refuse_licences: list[str] = Field(
         default_factory=list,

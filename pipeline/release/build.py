@@ -30,12 +30,13 @@ from pipeline.manifest import (
 )
 from pipeline.recipe import Recipe
 from pipeline.release import attribution, card, decisions, folder
+from pipeline.release.diff import diff
 from pipeline.release.rows import SPLITS, jsonl_line, picked, split_tables
 
 logger = logging.getLogger(__name__)
 
 SIDE_PRODUCTS = ("signatures",)  # stages whose rows do not go on to the next
-_BUILD_VERSION = 2  # raised when the same run gives another release
+_BUILD_VERSION = 3  # raised when the same run gives another release
 
 
 @dataclass(frozen=True)
@@ -74,26 +75,40 @@ def build(
         logger.info("release=%s unchanged", home / same[0])
         return Built(home / same[0], same[0], same[1]["rows"], existed=True)
     if version is None:
-        version = same[0] if same and force else folder.next_version(home)
+        version = same[0] if same and force else folder.next_version(home, recipe.release.numbering)
     elif (home / version).exists() and not force:
         raise ReleaseError(
             f"{home / version} exists and was made from something else; name another version "
             f"(release.version), or give --force to replace it."
         )
+    others = [name for name, item in made if name != version and folder.whole(home / name, item)]
+    before = others[-1] if others else None
     rows = picked(run / "select")
-    value = _describe(manifests, recipe, version, key, rows)
+    value = _describe(manifests, recipe, version, key, rows) | {"previous": before}
     order = [line["stage"] for line in value["funnel"]]
     with folder.building(home, version, replace=force) as out:
         counts = decisions.write(run, order, rows, out / folder.DECISIONS)
         decisions.check(counts, value["funnel"])
         _write_rows(rows, out)
         write_atomic(out / folder.ATTRIBUTION, attribution.render(rows))
+        if before:
+            value["changes"] = _write_changes(home / before, out, value)
         write_atomic(out / folder.CARD, card.render(value, rows))
         files = sorted(path for path in out.rglob("*") if path.is_file())
         value["files"] = [asdict(describe(path, out)) for path in files]
         write_json(out / NAME, value | {"seal": folder.seal(value)})
     logger.info("release=%s rows=%d", home / version, len(rows))
     return Built(home / version, version, value["rows"], existed=False)
+
+
+def _write_changes(before: Path, out: Path, value: dict[str, Any]) -> dict[str, Any]:
+    """Write CHANGES.md against the release before; returns its counts."""
+    write_json(out / NAME, value | {"files": []})  # what `diff` reads; the whole one comes last
+    found = diff(before, out)
+    write_atomic(out / folder.CHANGES, found.to_markdown())
+    (out / NAME).unlink()
+    summary: dict[str, Any] = found.to_json()["summary"]
+    return summary
 
 
 def _manifests(run: Path, stages: Sequence[str]) -> list[Manifest]:
@@ -187,6 +202,7 @@ def _describe(
         "missing": said.get("missing") or {},
         "refilled": said.get("refilled") or {},
         "certificate": said.get("certificate") or {},
+        "basis": said.get("basis"),
         "funnel": [
             {
                 "stage": item.stage,

@@ -24,10 +24,12 @@ logger = logging.getLogger(__name__)
 CARD = "README.md"
 ATTRIBUTION = "ATTRIBUTION.md"
 DECISIONS = "decisions.parquet"
+CHANGES = "CHANGES.md"
 JSONL = "jsonl/train.jsonl"
 FORMAT = 1
 
 _OLD = ".replaced"
+_SEMANTIC = re.compile(r"\d+\.\d+\.\d+")
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -92,8 +94,13 @@ def whole(release: Path, manifest: Mapping[str, Any]) -> bool:
     return intact(release, manifest["files"])
 
 
-def next_version(home: Path) -> str:
-    """Return today's date, with .2, .3, ... if it is taken."""
+def next_version(home: Path, numbering: str = "date") -> str:
+    """Return today's date, with .2, .3, ... if it is taken; or the next minor number."""
+    if numbering == "semantic":
+        names = [path.name for path in home.iterdir()] if home.is_dir() else []
+        numbers = [tuple(map(int, name.split("."))) for name in names if _SEMANTIC.fullmatch(name)]
+        major, minor, _ = max(numbers, default=(1, -1, 0))
+        return f"{major}.{minor + 1}.0"
     day = f"{today():%Y.%m.%d}"
     version, number = day, 1
     while (home / version).exists():

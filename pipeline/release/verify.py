@@ -137,6 +137,7 @@ def _files(release: Path, manifest: dict[str, Any]) -> Iterator[str]:
     listed = {entry.path for entry in entries}
     needed = [folder.CARD, folder.ATTRIBUTION, folder.DECISIONS, folder.JSONL]
     needed += [folder.data_file(split) for split in SPLITS if manifest["rows"].get(split)]
+    needed += [folder.CHANGES] if manifest.get("previous") else []
     for name in needed:
         if name not in listed:
             yield f"{NAME}: it does not list {name}, which every such release has."

@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.recipe import Select
 from pipeline.selection.candidates import Candidates, Pick, generator
 from pipeline.selection.certificate import certify
+from pipeline.selection.churn import Last, keep
 from pipeline.selection.methods import CONTROLS, METHODS, explain_others
 from pipeline.selection.shares import SPLITS, Shares
 from pipeline.vectors import matrix
@@ -29,8 +30,14 @@ class Choice:
     facts: dict[str, dict[str, int]]
 
 
-def choose(rows: pl.DataFrame, shares: Shares, settings: Select) -> Choice:
-    """Pick in each group, in the order of their names; rows are sorted by id and so is the result."""
+def choose(
+    rows: pl.DataFrame, shares: Shares, settings: Select, last: Last | None = None
+) -> Choice:
+    """Pick in each group, in the order of their names; rows are sorted by id and so is the result.
+
+    `last` holds the rows of the last release, which stay within the churn budget.
+    """
+    last = last or Last()
     picked: list[tuple[str, str, int]] = []
     dropped: list[tuple[str, str, str]] = []
     notes: dict[str, dict[str, int]] = {}
@@ -41,10 +48,13 @@ def choose(rows: pl.DataFrame, shares: Shares, settings: Select) -> Choice:
         of_group = answers.filter(pl.col("group") == group)
         places = {split: shares.places[split].get(group, 0) for split in SPLITS}
         hinted = Candidates.of(group, of_group.filter(_VALIDATION_HINT), settings)
-        own = _pick(_after(hinted, taken), min(places["validation"], len(hinted)))
+        own = _pick(
+            _after(hinted, taken), min(places["validation"], len(hinted)), "validation", last
+        )
         rest = Candidates.of(group, of_group.filter(~_VALIDATION_HINT), settings)
         drawn = places["validation"] - len(own.order)
-        pick = _pick(_after(rest, [*taken, _only(hinted, own.order)]), places["train"] + drawn)
+        others = [*taken, _only(hinted, own.order)]
+        pick = _pick(_after(rest, others), places["train"] + drawn, "train", last)
         validation, train = _split(rest, pick, places["train"], drawn)
         picked += [(hinted.ids[p], "validation", rank) for rank, p in enumerate(own.order, 1)]
         picked += [(rest.ids[p], "validation", rank) for rank, p in validation]
@@ -60,7 +70,7 @@ def choose(rows: pl.DataFrame, shares: Shares, settings: Select) -> Choice:
         for name, control in CONTROLS.items():
             lot = control(everyone, len(own.order) + len(order)).order
             sets[name] += [everyone.ids[place] for place in lot]
-    prompts, unused = _choose_prompts(rows.filter("only_prompt"), shares, settings)
+    prompts, unused = _choose_prompts(rows.filter("only_prompt"), shares, settings, last)
     return Choice(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
         pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row").sort("id"),
@@ -70,7 +80,7 @@ def choose(rows: pl.DataFrame, shares: Shares, settings: Select) -> Choice:
 
 
 def _choose_prompts(
-    prompts: pl.DataFrame, shares: Shares, settings: Select
+    prompts: pl.DataFrame, shares: Shares, settings: Select, last: Last
 ) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, str]]]:
     """Pick the test prompts, group by group."""
     picked: list[tuple[str, str, int]] = []
@@ -79,15 +89,18 @@ def _choose_prompts(
     for group in sorted(prompts["group"].unique()):
         of_group = prompts.filter(pl.col("group") == group)
         candidates = _after(Candidates.of(group, of_group, settings), taken)
-        pick = _pick(candidates, shares.places["test"].get(group, 0))
+        pick = _pick(candidates, shares.places["test"].get(group, 0), "test", last)
         picked += [(candidates.ids[p], "test", rank) for rank, p in enumerate(pick.order, 1)]
         dropped += _books(candidates, pick)
         taken.append(_only(candidates, pick.order))
     return picked, dropped
 
 
-def _pick(candidates: Candidates, count: int) -> Pick:
-    return METHODS[candidates.settings.method](candidates, count) if count else Pick([])
+def _pick(candidates: Candidates, count: int, split: str, last: Last) -> Pick:
+    if not count:
+        return Pick([])
+    fresh = METHODS[candidates.settings.method](candidates, count)
+    return keep(candidates, fresh, count, split, last)
 
 
 def _only(candidates: Candidates, order: Sequence[int]) -> Candidates:
