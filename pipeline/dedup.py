@@ -75,7 +75,7 @@ class SignatureStage:
 
     settings: Dedup
     name: str = field(default="signatures", init=False)
-    version: int = field(default=1, init=False)
+    version: int = field(default=2, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "SignatureStage":

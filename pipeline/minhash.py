@@ -16,10 +16,11 @@ import xxhash
 from datasketch import MinHash
 from numpy.typing import NDArray
 
+from pipeline.wordhash import hash_words
+
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
-_WORD = r"[\p{L}\p{N}_]+"
 _CHUNK = 1 << 20  # shingles that are hashed at a time
 _ALL_PAIRS = 64  # rows of a bucket of which all pairs are tried
 _HUBS = 8  # in a larger bucket each row is tried with so many others
@@ -49,47 +50,34 @@ def shingle(texts: pl.Series, ngram: int) -> Shingles:
 
     A text without words (or null) has no shingles.
     """
-    words = texts.fill_null("").str.to_lowercase().str.extract_all(_WORD)
-    lengths = words.list.len().to_numpy().astype(np.int64)
-    hashes = _hash_words(words.explode(empty_as_null=False))
-    # Pad short texts, so that every text with words has at least one shingle.
-    padded = np.where(lengths > 0, np.maximum(lengths, ngram), 0)
-    starts = np.concatenate([[0], np.cumsum(padded)])
-    places = np.arange(len(hashes)) + np.repeat(
-        starts[:-1] - np.concatenate([[0], np.cumsum(lengths)])[:-1], lengths
-    )
-    row = np.zeros(int(starts[-1]), np.uint64)
-    row[places] = hashes
-    counts = np.where(lengths > 0, padded - ngram + 1, 0)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    if not offsets[-1]:
-        return Shingles(np.zeros(0, np.uint64), offsets)
-    rolled = np.zeros(len(row) - ngram + 1, np.uint64)
+    parts, counts = [np.zeros(0, np.uint64)], [np.zeros(1, np.int64)]
+    for words, lengths in hash_words(texts):
+        parts.append(_roll(words, lengths, ngram))
+        counts.append(np.where(lengths > 0, np.maximum(lengths - ngram + 1, 1), 0))
+    return Shingles(np.concatenate(parts), np.cumsum(np.concatenate(counts)))
+
+
+def _roll(words: U64, lengths: NDArray[np.int64], ngram: int) -> U64:
+    """Hash the n-grams of some texts; of none does one lead into the next text."""
+    short = (lengths > 0) & (lengths < ngram)
+    if short.any():  # pad them, so that every text with words has one n-gram
+        padded = np.where(short, ngram, lengths)
+        row = np.zeros(int(padded.sum()), np.uint64)
+        moved = np.repeat(np.cumsum(padded - lengths) - (padded - lengths), lengths)
+        row[np.arange(len(words)) + moved] = words
+        words, lengths = row, padded
+    if not len(words):
+        return words
+    rolled = np.zeros(len(words) - ngram + 1, np.uint64)
     for step in range(ngram):
-        rolled ^= row[step : len(row) - ngram + 1 + step]
+        rolled ^= words[step : len(words) - ngram + 1 + step]
         rolled *= _ODD
         rolled ^= rolled >> np.uint64(29)
-    begins = np.arange(int(offsets[-1])) + np.repeat(starts[:-1] - offsets[:-1], counts)
-    return Shingles(rolled[begins], offsets)
-
-
-def _hash_words(words: pl.Series) -> U64:
-    """Hash each distinct word once; xxhash, because polars' own hash changes with its version."""
-    if not len(words):
-        return np.zeros(0, np.uint64)
-    distinct = words.unique()
-    table = pl.DataFrame(
-        {
-            "word": distinct,
-            "hash": pl.Series(
-                [xxhash.xxh64_intdigest(word.encode()) for word in distinct], dtype=pl.UInt64
-            ),
-        }
-    )
-    joined = (
-        words.alias("word").to_frame().join(table, on="word", how="left", maintain_order="left")
-    )
-    return joined["hash"].to_numpy()
+    inside = np.ones(len(words), bool)
+    last = np.cumsum(lengths[lengths > 0])
+    for step in range(1, ngram):
+        inside[last - step] = False
+    return rolled[inside[: len(rolled)]]
 
 
 def signatures(shingles: Shingles, permutations: int, seed: int) -> U32:
