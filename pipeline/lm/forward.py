@@ -1,0 +1,136 @@
+"""Run token sequences through a causal model: a log-probability for each token that is asked for.
+
+A row's numbers must not depend on its neighbours. Long sequences run alone; short ones are padded
+on the right to a few fixed lengths, in batches with a fixed number of rows, which under causal
+attention no token before the padding can see. Logits are made only where a token is predicted that
+somebody asked for: those of the prompt and of the padding would be most of the work in the head.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.lm.load import CausalModel, quiet
+
+STEP = 16  # padded lengths are multiples of this
+# Tokens in a batch. A processor gains from batches only while a row is short.
+CPU_TOKENS = 256
+GPU_TOKENS = 16384
+# Positions whose logits are held at once, in float32.
+CHUNK = 256
+# Raised when the same model and tokens give other numbers than before.
+SCHEME = 1
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """Tokens, and from where on each is to be predicted (at least 1)."""
+
+    ids: list[int]
+    first: int
+
+
+@dataclass(frozen=True)
+class TokenNumbers:
+    """Of each predicted token: its log-probability and, where asked for, what was to be expected.
+
+    `mean` and `variance` are those of log p(x) over the model's own next-token distribution.
+    """
+
+    logp: npt.NDArray[np.float32]
+    mean: npt.NDArray[np.float32] | None = None
+    variance: npt.NDArray[np.float32] | None = None
+
+
+def run(
+    model: CausalModel,
+    sequences: Sequence[TokenIds],
+    *,
+    moments: bool = False,
+    batch_tokens: int | None = None,
+    threads: int | None = None,
+    done: Callable[[int], None] | None = None,
+) -> list[TokenNumbers]:
+    """Return the numbers of each sequence, in the order given; `done` hears of finished ones."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    budget = batch_tokens or (CPU_TOKENS if model.device == "cpu" else GPU_TOKENS)
+    answers: list[TokenNumbers | None] = [None] * len(sequences)
+    with torch.inference_mode(), quiet():
+        for places, length, rows in batches([len(s.ids) for s in sequences], budget):
+            chosen = [sequences[place] for place in places]
+            for place, found in zip(
+                places, _forward(model, chosen, length, rows, moments=moments), strict=True
+            ):
+                answers[place] = found
+            if done:
+                done(len(places))
+    return [answer for answer in answers if answer is not None]
+
+
+def batches(lengths: Sequence[int], budget: int) -> list[tuple[list[int], int, int]]:
+    """Return (places, padded length, rows) of each batch, the longest first."""
+    buckets: dict[tuple[int, int], list[int]] = {}
+    for place, length in enumerate(lengths):
+        padded = -(-length // STEP) * STEP
+        rows = budget // padded
+        key = (padded, rows) if rows > 1 else (length, 1)
+        buckets.setdefault(key, []).append(place)
+    found = []
+    for (length, rows), places in sorted(buckets.items(), reverse=True):
+        for start in range(0, len(places), rows):
+            found.append((places[start : start + rows], length, rows))
+    return found
+
+
+def _forward(
+    model: CausalModel, chosen: Sequence[TokenIds], length: int, rows: int, *, moments: bool
+) -> list[TokenNumbers]:
+    import torch
+
+    # The last row fills a batch up: its shape must not tell how many rows were left.
+    filled = [*chosen, *([chosen[-1]] * (rows - len(chosen)))]
+    pad = model.tokenizer.pad_token_id or 0
+    ids = torch.full((rows, length), pad, dtype=torch.long)
+    for place, sequence in enumerate(filled):
+        ids[place, : len(sequence.ids)] = torch.tensor(sequence.ids, dtype=torch.long)
+    first = min(sequence.first for sequence in filled)
+    last = max(len(sequence.ids) for sequence in filled)
+    ids = ids.to(model.device)
+    found: list[list[Any]] = [[] for _ in chosen]
+    kept = torch.arange(first - 1, last - 1, device=model.device)
+    if rows > 1:  # a fixed shape for the head as well
+        first, kept = 1, torch.arange(0, length - 1, device=model.device)
+    logits = model.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
+    for place, sequence in enumerate(chosen):
+        begin, end = sequence.first - first, len(sequence.ids) - first
+        targets = ids[place, sequence.first : len(sequence.ids)]
+        for start in range(begin, end, CHUNK):
+            part = logits[place, start : min(start + CHUNK, end)].float()
+            wanted = targets[start - begin : start - begin + len(part)]
+            found[place].append(_numbers(part, wanted, moments=moments))
+    return [
+        TokenNumbers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        if parts
+        else TokenNumbers(*([np.zeros(0, np.float32)] * (3 if moments else 1)))
+        for parts in found
+    ]
+
+
+def _numbers(logits: Any, wanted: Any, *, moments: bool) -> tuple[Any, ...]:  # noqa: ANN401
+    import torch
+
+    logp = torch.log_softmax(logits, dim=-1)
+    token = logp.gather(1, wanted[:, None])[:, 0]
+    if not moments:
+        return (token.cpu().numpy(),)
+    p = logp.exp()
+    mean = torch.linalg.vecdot(p, logp)
+    square = torch.linalg.vecdot(p.mul_(logp), logp)
+    variance = (square - mean * mean).clamp_(min=0)
+    return token.cpu().numpy(), mean.cpu().numpy(), variance.cpu().numpy()

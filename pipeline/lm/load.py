@@ -1,0 +1,189 @@
+"""Load a causal model of transformers with its tokenizer, once per process.
+
+A GGUF file is turned into an ordinary model folder on first use (seconds each time otherwise),
+kept in the cache under the digest of the file.
+"""
+
+import functools
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.encoder import resolve_device, resolve_dtype
+from pipeline.errors import ModelError
+from pipeline.lm.find import Found, find_model
+from pipeline.lm.template import Template
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class CausalModel:
+    """A loaded model. `start` is what stands before a text without a prompt."""
+
+    model: Any
+    tokenizer: Any
+    template: Template
+    start: tuple[int, ...]
+    starts_itself: bool  # the tokenizer puts `start` before every text, prompts too
+    digest: str
+    dtype: str
+    device: str
+
+    @property
+    def window(self) -> int:
+        """Tokens that the model can read at once."""
+        config = self.model.config.get_text_config()
+        for name in ("max_position_embeddings", "n_positions", "n_ctx"):
+            value = getattr(config, name, None)
+            if isinstance(value, int) and value > 0:
+                return value
+        return 1 << 30  # a model without a fixed window
+
+
+def load_model(
+    name: str, dtype: str = "auto", device: str = "auto", cache: Path | None = None
+) -> CausalModel:
+    """Load a model by its name. Raises ModelError if it is not there or cannot be used."""
+    found = find_model(name)
+    with _lock:
+        return _load(found, found.digest, resolve_dtype(dtype), resolve_device(device), cache)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None) -> CausalModel:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer_from, folder, options = _source(found, digest, dtype, cache)
+    with quiet():
+        tokenizer = tokenizer_from()
+        if len(tokenizer) == 0 or not tokenizer.is_fast:
+            raise ModelError(f"The model {found.name!r} has no fast tokenizer, which is needed.")
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, dtype=getattr(torch, dtype), **options
+            )
+        except Exception as error:  # their readers raise anything
+            raise ModelError(
+                f"The language model {found.name!r} cannot be loaded: {_first(error)}"
+            ) from error
+    size = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > size:
+        raise ModelError(
+            f"The tokenizer of {found.name!r} knows {len(tokenizer)} tokens, its model {size}: "
+            "they do not belong together."
+        )
+    template = Template.of(tokenizer)
+    start, starts_itself = _start(tokenizer)
+    return CausalModel(
+        model.to(device).eval(), tokenizer, template, start, starts_itself, digest, dtype, device
+    )
+
+
+def _source(
+    found: Found, digest: str, dtype: str, cache: Path | None
+) -> tuple[Callable[[], Any], Path, dict[str, Any]]:
+    """Return how to get the tokenizer, the folder of the model, and how to read it."""
+    if not found.gguf:
+        return lambda: _tokenizer(found, found.folder), found.folder, {}
+    if cache is None:
+        options = _gguf_options(found)
+        return lambda: _tokenizer(found, found.folder, found.gguf), found.folder, options
+    copy = cache / f"{digest[:16]}-{dtype}"
+    if not (copy / "config.json").is_file():
+        _unpack(found, dtype, copy)
+    return lambda: _tokenizer(found, copy), copy, {}
+
+
+def _gguf_options(found: Found) -> dict[str, Any]:
+    from transformers import GgufConfig
+
+    return {
+        "gguf_file": found.gguf,
+        "quantization_config": GgufConfig(dequantize=True),
+    }
+
+
+def _unpack(found: Found, dtype: str, copy: Path) -> None:
+    """Write the model of a GGUF file as an ordinary folder; it appears whole or not at all."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    temporary = copy.with_name(f".{copy.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with quiet():
+            _tokenizer(found, found.folder, found.gguf).save_pretrained(temporary)
+            try:
+                model = AutoModelForCausalLM.from_pretrained(
+                    found.folder,
+                    local_files_only=True,
+                    dtype=getattr(torch, dtype),
+                    **_gguf_options(found),
+                )
+            except Exception as error:  # their readers raise anything
+                raise ModelError(
+                    f"The file {found.gguf} of {found.name!r} cannot be read as a language model: "
+                    f"{_first(error)}"
+                ) from error
+            model.save_pretrained(temporary)
+        try:
+            temporary.rename(copy)
+        except OSError:
+            if not copy.is_dir():  # else another process was first
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _tokenizer(found: Found, folder: Path, gguf: str | None = None) -> Any:  # noqa: ANN401
+    from transformers import AutoTokenizer
+
+    options = {"gguf_file": gguf} if gguf else {}
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
+    except Exception as error:  # their readers raise anything
+        raise ModelError(
+            f"The language model {found.name!r} has no tokenizer that can be read: "
+            f"{_first(error)} Name a folder that holds tokenizer.json too."
+        ) from error
+
+
+def _start(tokenizer: Any) -> tuple[tuple[int, ...], bool]:  # noqa: ANN401
+    """Return what a document starts with: what the tokenizer puts there, or its end-of-text."""
+    own = tokenizer("x")["input_ids"]
+    if tokenizer.bos_token_id is not None and own[:1] == [tokenizer.bos_token_id]:
+        return (tokenizer.bos_token_id,), True
+    known = tokenizer.get_vocab()
+    for token in ("<|endoftext|>", tokenizer.eos_token, tokenizer.bos_token):
+        if token is not None and token in known:
+            return (known[token],), False
+    return (), False
+
+
+def _first(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return (text[:200] or type(error).__name__).rstrip(".") + "."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the progress bars and warnings of transformers off the terminal."""
+    from transformers.utils import logging as hf
+
+    level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
+    hf.set_verbosity_error()  # type: ignore[no-untyped-call]
+    hf.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        hf.set_verbosity(level)
+        if bars:
+            hf.enable_progress_bar()  # type: ignore[no-untyped-call]

