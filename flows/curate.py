@@ -20,7 +20,7 @@ from pipeline.errors import StageError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
 from pipeline.release.build import Built, build
-from pipeline.run import Workspace, result, run_one, stage_names
+from pipeline.run import Workspace, report, result, run_one, stage_names
 from pipeline.stage import Job, Mapper, run_job
 
 # Few batches: a task costs about 20 ms, in a process or on a cluster five times that.
@@ -37,8 +37,10 @@ def run_batch(jobs: list[Job], label: str) -> None:
 
 @task(name="release", task_run_name="release", cache_policy=NO_CACHE, persist_result=False)
 def release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
-    """Build the release, or find that it is there already."""
-    return build(run, recipe, releases, stages=stage_names(recipe), force=force)
+    """Build the release and its report, or find that they are there already."""
+    built = build(run, recipe, releases, stages=stage_names(recipe), force=force)
+    report(built)
+    return built
 
 
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)

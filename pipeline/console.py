@@ -110,6 +110,8 @@ def print_result(result: Result, console: Console) -> None:
         console.print(f"[yellow]skipped:[/] {escape(sentence)}", highlight=False)
     again = " (unchanged)" if result.unchanged else ""
     console.print(f"release: [bold]{escape(result.release)}[/]{again}", highlight=False)
+    if result.report:
+        console.print(f"report: {escape(result.report)}", highlight=False)
     console.print(f"{result.seconds:.1f} s", highlight=False)
 
 

@@ -27,6 +27,7 @@ from pipeline.pool import PoolSettings, PoolStage
 from pipeline.previous import Previous, basis, find
 from pipeline.recipe import Recipe
 from pipeline.release.build import SIDE_PRODUCTS, Built, build
+from pipeline.release.folder import report_file
 from pipeline.score.stage import ScoreStage
 from pipeline.select import SelectStage
 from pipeline.semantic import SemanticStage
@@ -114,6 +115,7 @@ class Result:
     shortfall: list[dict[str, Any]]
     skipped: list[str] = field(default_factory=list)
     unchanged: bool = False
+    report: str = ""  # the HTML file beside the release
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract's object."""
@@ -237,7 +239,15 @@ def curate(
             for name in names
         }
         built = build(run, recipe, workspace.releases, stages=names, force=force)
+        report(built)
     return result(manifests, built, run, time.perf_counter() - started)
+
+
+def report(built: Built) -> Path:
+    """Write the report of a release beside it."""
+    from pipeline.report.write import write_once
+
+    return write_once(built.path, fresh=not built.existed)
 
 
 def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: float) -> Result:
@@ -255,6 +265,7 @@ def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: flo
         shortfall=facts["shortfall"],
         skipped=[shard["skipped"] for shard in ingest.values() if "skipped" in shard],
         unchanged=built.existed,
+        report=str(report_file(built.path)),
     )
 
 

@@ -2,7 +2,8 @@
 
 Input: scored rows. Output: all.parquet with the picked rows, their `split` (train, validation,
 test) and `rank` (the order in which their group gave them), without vectors; test rows are prompts
-only. tables/certificate.parquet sets the picked rows beside the controls.
+only. tables/certificate.parquet sets the picked rows beside the controls, tables/controls.parquet
+lists what each control would have picked.
 """
 
 from collections import Counter
@@ -42,7 +43,7 @@ class SelectStage:
     books: tuple[Path, ...] = ()
     previous: Previous | None = None
     name: str = "select"
-    version: int = 1
+    version: int = 2
 
     @classmethod
     def of(
@@ -71,6 +72,12 @@ class SelectStage:
         certificate = choice.certificate
         table = pl.DataFrame([{"set": name, **values} for name, values in certificate.items()])
         write(table, out / TABLES_FOLDER / "certificate.parquet")
+        controls = [(name, row) for name, ids in choice.controls.items() for row in ids]
+        schema = {"set": pl.String, "id": pl.String}
+        write(
+            pl.DataFrame(controls, schema=schema, orient="row"),
+            out / TABLES_FOLDER / "controls.parquet",
+        )
         counts = dict(choice.picked.group_by("split").len().iter_rows())
         facts = {
             "method": self.settings.method,

@@ -1,4 +1,4 @@
-"""Commands that work on finished releases: verify, diff."""
+"""Commands that work on finished releases: verify, diff, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,3 +40,20 @@ def diff(
         print_json(found.to_json())
     else:
         typer.echo(found.render())
+
+
+def report(
+    release: Annotated[Path, typer.Argument(help="The folder of a version.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; without it, beside the release.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a release: one HTML file that opens offline."""
+    from pipeline.report.write import write
+
+    written = write(release, out)
+    if as_json:
+        print_json({"release": str(release), "report": str(written)})
+    else:
+        typer.echo(f"report: {written}")

@@ -100,11 +100,17 @@ def edges(values: Sequence[float], bins: int = 36, *, log: bool = False) -> list
 
 
 def histogram(
-    before: Values, after: Values, borders: Sequence[float], label: str, colour: int = 0
+    before: Values,
+    after: Values,
+    borders: Sequence[float],
+    label: str,
+    *,
+    colour: int = 0,
+    width: float = WIDTH / 2,
 ) -> Markup:
     """Draw the shares of two sets in the same bins: the first as an area, the second as bars."""
-    high, left = 150.0, 8.0
-    room = WIDTH - 2 * left
+    high, left = 130.0, 8.0
+    room = width - 2 * left
     shares = [_shares(item.values, borders) for item in (before, after)]
     top = max([1e-9, *shares[0], *shares[1]])
     step = room / (len(borders) - 1)
@@ -113,8 +119,9 @@ def histogram(
         tall = (high - 12) * share / top
         if tall:
             said = f"{_span(borders, place)}: {share:.1%} of {after.name}, {shares[0][place]:.1%} of {before.name}"
-            x = left + place * step + 1
-            box = {"x": x, "y": high - tall, "width": step - 2, "height": tall, "rx": 1}
+            gap = min(1.0, step / 10)
+            x = left + place * step + gap
+            box = {"x": x, "y": high - tall, "width": step - 2 * gap, "height": tall, "rx": 1}
             parts.append(tag("rect", tag("title", said), class_=f"c{colour % _COLOURS}", **box))
     parts.append(_steps(shares[0], left, step, high, top))
     parts.append(tag("line", x1=left, x2=left + room, y1=high, y2=high, class_="axis"))
@@ -123,7 +130,7 @@ def histogram(
         anchor = "start" if part == 0 else "end" if part == 4 else "middle"
         x = left + place * step
         parts.append(tag("text", _tick(borders[place]), x=x, y=high + 17, text_anchor=anchor))
-    return picture(WIDTH, high + 24, label, *parts, class_="chart")
+    return picture(width, high + 24, label, *parts, class_="chart")
 
 
 def _steps(shares: Sequence[float], left: float, step: float, high: float, top: float) -> Markup:

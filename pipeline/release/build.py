@@ -131,6 +131,11 @@ def _manifests(run: Path, stages: Sequence[str]) -> list[Manifest]:
     return manifests
 
 
+def run_key(run: Path, recipe: Recipe, stages: Sequence[str]) -> str:
+    """Return the key that a release of this run has; raises ReleaseError if it is not complete."""
+    return _key(_manifests(run, stages), recipe)
+
+
 def _key(manifests: Sequence[Manifest], recipe: Recipe) -> str:
     return digest_json(
         [

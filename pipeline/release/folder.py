@@ -43,6 +43,12 @@ def data_file(split: str) -> str:
     return f"data/{split}.parquet"
 
 
+def report_file(release: Path) -> Path:
+    """Return where the report of a release stands: beside its folder, since it holds times."""
+    folder = release.resolve()
+    return folder.with_name(f"{folder.name}.report.html")
+
+
 def seal(manifest: Mapping[str, Any]) -> str:
     """Digest a manifest without its seal, so that a slip of the hand in it is found."""
     return digest_json({name: value for name, value in manifest.items() if name != "seal"})

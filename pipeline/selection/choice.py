@@ -27,6 +27,7 @@ class Choice:
     picked: pl.DataFrame
     dropped: pl.DataFrame
     certificate: dict[str, dict[str, Any]]
+    controls: dict[str, list[str]]  # what each control would have picked
     facts: dict[str, dict[str, int]]
 
 
@@ -75,6 +76,7 @@ def choose(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
         pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row").sort("id"),
         _certificate(answers, sets),
+        {name: sorted(ids) for name, ids in sets.items() if name in CONTROLS},
         {group: facts for group, facts in notes.items() if facts},
     )
 

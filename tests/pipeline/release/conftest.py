@@ -2,12 +2,15 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from pipeline import loading as recipes
 from pipeline.manifest import Manifest, describe, write_manifest
 from pipeline.record import CANDIDATE, DROPPED, RAW, raw_frame
+from pipeline.tables import write
+from pipeline.vectors import PROMPT, RESPONSE, column, snap
 
 STAGES = (
     "ingest",
@@ -132,6 +135,10 @@ def make_run(root, rows=ROWS, drops=DROPS, picked=PICKED, left_out=3, said=None)
         if stage == "dedup":
             tables(folder)
         if stage == "select":
+            write(
+                pl.DataFrame({"set": ["votes"], "id": ["stackexchange:stem:5"]}),
+                folder / "tables" / "controls.parquet",
+            )
             facts["all"] = select_facts() | (said or {})
         files = [describe(path, folder) for path in sorted(folder.rglob("*.parquet"))]
         write_manifest(folder, Manifest(stage, "key", files, came, len(alive), dropped, facts, 0.1))
@@ -150,6 +157,11 @@ def frame(stage, rows, picked):
         made = made.with_columns(
             cluster=pl.lit(3, pl.Int32), cluster_words=pl.lit("thing, well, times")
         )
+    if stage in ("cluster", "score"):
+        grid = snap(np.eye(len(made), 384) + 0.2)
+        vectors = [column(PROMPT, grid), column(RESPONSE, grid)]
+        place = pl.int_range(pl.len()).cast(pl.Float64)
+        made = made.with_columns(*vectors, x=place, y=-place)
     if stage in ("score", "select"):
         made = made.with_columns(
             quality=pl.lit(0.5) + pl.int_range(pl.len()) / 100,
@@ -181,6 +193,7 @@ def tables(folder):
             "b": ["stackexchange:cooking:4"],
             "field": ["response"],
             "jaccard": [0.83],
+            "duplicate": [True],
         }
     ).write_parquet(folder / "tables" / "pairs.parquet")
 
