@@ -37,7 +37,7 @@ _STAGE_CODE = {
     "dedup": ("pipeline/dedup.py",),
     "pool": ("pipeline/pool.py",),
     "semantic": ("pipeline/semantic.py",),
-    "select": ("pipeline/select.py", "pipeline/selection/*.py"),
+    "select": ("pipeline/select.py", "pipeline/selection/*.py", "pipeline/review/verdicts.py"),
 }
 _ONLY_READS = ("pipeline/selection/shares.py",)  # names codes of other stages
 _ALSO_COLUMNS = {"licence", "adult"}  # reason codes that are names of columns, too
@@ -74,6 +74,7 @@ _MEANINGS = {
     "cluster": "number of the topic, 0 for the largest",
     "cluster_words": "words that name the topic",
     "tokens": "WordPiece tokens of all messages (all-MiniLM-L6-v2)",
+    "review": "accepted or edited by a reviewer; null where nobody judged the text",
 }
 
 

@@ -31,10 +31,14 @@ class Previous:
     files: tuple[InputFile, ...] = ()
 
 
-def basis(recipe: Recipe, inputs: Sequence[InputFile]) -> str:
-    """Digest what a selection is made from, but for the release before it."""
+def basis(recipe: Recipe, inputs: Sequence[InputFile], reviews: str = "") -> str:
+    """Digest what a selection is made from, but for the release before it.
+
+    `reviews` is the digest of what reviewers said: with another word a release has another basis.
+    """
     parts = recipe.model_dump(mode="json", exclude=_NO_PART & set(type(recipe).model_fields))
-    return digest_json([parts, sorted((file.label, file.sha256) for file in inputs)])
+    files = sorted((file.label, file.sha256) for file in inputs)
+    return digest_json([parts, files, reviews] if reviews else [parts, files])
 
 
 def find(home: Path, made_from: str) -> Previous:

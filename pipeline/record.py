@@ -98,6 +98,7 @@ REASONS = {
     "duplicate_near": "Nearly the same words as a better row, by verified Jaccard similarity.",
     "duplicate_semantic": "The same in other words as a better row, by cosine similarity.",
     "low_quality": "The text is broken, repetitive or not prose.",
+    "rejected": "A reviewer rejected the text.",
     "over_quota": "Its group or domain already has the pool of rows that the recipe asks for.",
     "not_selected": "A sound row that the selection method ranked behind the picked ones.",
 }

@@ -28,6 +28,9 @@ from pipeline.previous import Previous, basis, find
 from pipeline.recipe import Recipe
 from pipeline.release.build import SIDE_PRODUCTS, Built, build
 from pipeline.release.folder import report_file
+from pipeline.review.ledger import Ledger, ledger_of
+from pipeline.review.verdicts import Reviews
+from pipeline.review.verdicts import read as read_reviews
 from pipeline.score.stage import ScoreStage
 from pipeline.select import SelectStage
 from pipeline.semantic import SemanticStage
@@ -115,7 +118,7 @@ class Result:
     shortfall: list[dict[str, Any]]
     skipped: list[str] = field(default_factory=list)
     unchanged: bool = False
-    report: str = ""  # the HTML file beside the release
+    report: str = ""  # an HTML file
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract's object."""
@@ -171,7 +174,7 @@ def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> 
         "semantic": lambda: SemanticStage.of(recipe),
         "score": lambda: ScoreStage.of(recipe),
         "select": lambda: SelectStage.of(
-            recipe, [run / name for name in STAGES if name != "select"], last
+            recipe, [run / name for name in STAGES if name != "select"], last, reviews(workspace)
         ),
     }
     return makers[name]()
@@ -182,7 +185,13 @@ def previous(recipe: Recipe, workspace: Workspace) -> Previous | None:
     if recipe.select.churn.max_share is None:
         return None
     inputs = outputs(workspace.run(recipe) / reads("pool", stage_names(recipe))[0])
-    return find(workspace.releases / recipe.release_name, basis(recipe, inputs))
+    made_from = basis(recipe, inputs, reviews(workspace).digest())
+    return find(workspace.releases / recipe.release_name, made_from)
+
+
+def reviews(workspace: Workspace) -> Reviews:
+    """Read what reviewers said of the workspace's rows."""
+    return read_reviews(Ledger(ledger_of(workspace.root)))
 
 
 def stage_inputs(
@@ -244,7 +253,7 @@ def curate(
 
 
 def report(built: Built) -> Path:
-    """Write the report of a release beside it."""
+    """Write the report of a release, unless it is there."""
     from pipeline.report.write import write_once
 
     return write_once(built.path, fresh=not built.existed)

@@ -3,12 +3,12 @@
 Input: scored rows. Output: all.parquet with the picked rows, their `split` (train, validation,
 test) and `rank` (the order in which their group gave them), without vectors; test rows are prompts
 only. tables/certificate.parquet sets the picked rows beside the controls, tables/controls.parquet
-lists what each control would have picked.
+lists what each control would have picked, tables/edits.parquet what reviewers changed.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +17,10 @@ from pipeline.errors import StageError
 from pipeline.pool import only_prompt
 from pipeline.previous import Previous, apart
 from pipeline.recipe import Recipe, Select
+from pipeline.review.verdicts import Reviews
 from pipeline.selection import churn
 from pipeline.selection.choice import choose
+from pipeline.selection.reviewed import without_rejected
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import (
@@ -31,43 +33,56 @@ from pipeline.tables import (
 )
 from pipeline.vectors import PROMPT, RESPONSE
 
+TEXTS = ("prompt", "response")  # what reviewers may edit
+
 
 @dataclass(frozen=True)
 class SelectStage:
     """Global. `books`, the folders of earlier stages, only make a shortfall's message clearer.
 
-    `previous` is the last release, where the recipe keeps its rows.
+    `previous` is the last release, where the recipe keeps its rows. `reviews` is what people said
+    of rows; it is read before the stage is planned, so that the key and the work see the same.
     """
 
     settings: Select
     books: tuple[Path, ...] = ()
     previous: Previous | None = None
+    reviews: Reviews = field(default_factory=Reviews)
     name: str = "select"
     version: int = 2
 
     @classmethod
     def of(
-        cls, recipe: Recipe, books: Sequence[Path] = (), previous: Previous | None = None
+        cls,
+        recipe: Recipe,
+        books: Sequence[Path] = (),
+        previous: Previous | None = None,
+        reviews: Reviews | None = None,
     ) -> "SelectStage":
         """Make the stage of a recipe."""
-        return cls(recipe.select, tuple(books), previous)
+        return cls(recipe.select, tuple(books), previous, reviews or Reviews())
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard: a choice is among all."""
-        last = self.previous
-        if last is None:
-            return [Shard("all", tuple(ordered(inputs)))]
-        options = (("basis", last.basis), ("previous", last.version))
-        return [Shard("all", tuple(ordered([*inputs, *last.files])), options)]
+        options: list[tuple[str, str]] = []
+        if self.reviews.stands:
+            options.append(("reviews", self.reviews.digest()))
+        if self.previous is not None:
+            options += [("basis", self.previous.basis), ("previous", self.previous.version)]
+            inputs = [*inputs, *self.previous.files]
+        return [Shard("all", tuple(ordered(inputs)), tuple(options))]
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Pick, write the picked rows and the certificate, say of each other row why not."""
         files, held = apart(shard.files)
-        rows, last = self._hold(self._read(files), held)
-        shares = share(rows, self.settings)
+        said = self._said(files)
+        rows, last = self._hold(self._read(files, said), held)
+        shares = share(without_rejected(rows), self.settings)
         self._refuse_shortfall(shares)
         choice = choose(rows, shares, self.settings, last)
-        self._write_picked(files, choice.picked, out)
+        picked = choice.picked.join(said, on="id", how="left", maintain_order="left")
+        edits = self._write_picked(files, picked, out)
+        write(edits, out / TABLES_FOLDER / "edits.parquet")
         write_dropped(choice.dropped, self.name, shard, out)
         certificate = choice.certificate
         table = pl.DataFrame([{"set": name, **values} for name, values in certificate.items()])
@@ -94,6 +109,7 @@ class SelectStage:
             ],
             "missing": {split: shares.missing(split) for split in SPLITS},
             "notes": choice.facts,
+            "reviewed": dict(said.group_by("review").len().sort("review").iter_rows()),
             "certificate": certificate,
             **dict(shard.options),
         }
@@ -118,7 +134,15 @@ class SelectStage:
         last = churn.Last(self.previous.version, splits, allowed)
         return marked.with_columns(hint.alias("hint")).drop("held"), last
 
-    def _read(self, files: Sequence[InputFile]) -> pl.DataFrame:
+    def _said(self, files: Sequence[InputFile]) -> pl.DataFrame:
+        """Find the verdicts that hold: those on the very text of a candidate."""
+        judged = pl.col("id").is_in(self.reviews.ids)
+        texts = ["id", "system", "history", "prompt", "response"]
+        frames = [pl.scan_parquet(file.path).filter(judged).select(texts) for file in files]
+        found = pl.concat(frames).collect() if self.reviews.stands else pl.DataFrame()
+        return self.reviews.match(found.iter_rows(named=True)).sort("id")
+
+    def _read(self, files: Sequence[InputFile], said: pl.DataFrame) -> pl.DataFrame:
         columns: list[str | pl.Expr] = [
             *("id", "group", "votes", "created_at", "domain_rows", "cluster", "quality"),
             pl.col("domain").fill_null("unknown"),
@@ -128,7 +152,9 @@ class SelectStage:
             # A test row is a prompt; any other row stands for its response.
             pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE).alias("vector"),
         ]
-        return read_columns(files, columns, stage=self.name)
+        rows = read_columns(files, columns, stage=self.name)
+        reviewed = said.select("id", "review", review_reason="reason")
+        return rows.join(reviewed, on="id", how="left", maintain_order="left")
 
     def _refuse_shortfall(self, shares: Shares) -> None:
         if self.settings.on_shortfall != "fail" or not shares.shortfall():
@@ -141,16 +167,32 @@ class SelectStage:
             "lower select.quotas, or set select.on_shortfall to refill or accept."
         )
 
-    def _write_picked(self, files: Sequence[InputFile], picked: pl.DataFrame, out: Path) -> None:
+    def _write_picked(
+        self, files: Sequence[InputFile], picked: pl.DataFrame, out: Path
+    ) -> pl.DataFrame:
+        """Write the picked rows as reviewers edited them; returns each change, before and after."""
         frames = [
             pl.scan_parquet(file.path)
             .drop("split", PROMPT, RESPONSE, "domain_rows")
-            .join(picked.lazy(), on="id")
+            .join(picked.drop("reason").lazy(), on="id")
             .collect()
             for file in ordered(files)
         ]
         is_test = pl.col("split") == "test"
-        frame = pl.concat(frames).with_columns(pl.when(~is_test).then("response").alias("response"))
+        frame = pl.concat(frames).with_columns(
+            pl.when(~is_test).then(name).alias(name) for name in ("response", "new_response")
+        )
         order = frame["split"].replace_strict({s: i for i, s in enumerate(SPLITS)})
         frame = frame.with_columns(order.alias("_order")).sort("_order", "id").drop("_order")
+        edits = pl.concat([changes(frame, name) for name in TEXTS]).sort("id", "field")
+        edited = [pl.coalesce(f"new_{name}", name).alias(name) for name in TEXTS]
+        frame = frame.with_columns(edited).drop("new_prompt", "new_response")
         write(frame, out / "all.parquet")
+        return edits
+
+
+def changes(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """List what edits change in a field: id, field, before, after."""
+    new = pl.col(f"new_{name}")
+    edited = frame.filter(new.is_not_null() & new.ne_missing(pl.col(name)))
+    return edited.select("id", field=pl.lit(name), before=pl.col(name), after=new)

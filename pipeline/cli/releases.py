@@ -45,7 +45,10 @@ def diff(
 def report(
     release: Annotated[Path, typer.Argument(help="The folder of a version.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; without it, beside the release.")
+        Path | None,
+        typer.Option(
+            help="The file to write; without it, reports/NAME/VERSION.html in the workspace."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

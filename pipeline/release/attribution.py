@@ -12,6 +12,7 @@ import polars as pl
 
 from pipeline.release.escape import address, code, link, markdown, one_line
 from pipeline.release.licences import Licence, parse
+from pipeline.review.verdicts import EDITED
 
 SOURCES = {
     "stackexchange": (
@@ -65,7 +66,8 @@ title or its body became the prompt. Neither the authors nor the sites endorse t
 
 def render(rows: pl.DataFrame) -> str:
     """Write the whole text; the same rows give the same bytes."""
-    ordered = rows.select(*_READ).sort("id").to_dicts()
+    reviewed = [name for name in ("review",) if name in rows.columns]
+    ordered = rows.select(*_READ, *reviewed).sort("id").to_dicts()
     sections: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in ordered:
         sections.setdefault((row["source"], parse(row["licence"]).spdx), []).append(row)
@@ -95,6 +97,8 @@ def line(row: Mapping[str, Any]) -> str:
         parts = [f"{link(title, row['url'])} by {author}"]
     if row["created_at"]:
         parts.append(f"{row['created_at']:%Y-%m-%d}")
+    if row.get("review") == EDITED:
+        parts.append("edited by a reviewer of this collection")
     if not address(row["url"]):
         parts.append(code(row["url"]))
     return "- " + ", ".join([*parts, _licence(parse(row["licence"])), code(row["id"])])

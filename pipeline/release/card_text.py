@@ -40,6 +40,7 @@ COLUMNS = {
     "cluster_words": "words that name the topic",
     "tokens": "WordPiece tokens of all messages (vocabulary of all-MiniLM-L6-v2, uncut); other "
     "models count differently",
+    "review": "accepted or edited by a reviewer; null where nobody judged it",
 }
 
 LIMITS = """\

@@ -73,6 +73,9 @@ def _tables(
 def kept_decisions(kept: pl.DataFrame) -> pl.DataFrame:
     """Make the lines of the picked rows, such as "train, rank 12 in stem"."""
     place = pl.format("{}, rank {} in {}", "split", "rank", "group")
+    said = pl.lit("")
+    if "review" in kept.columns:
+        said = pl.format("; {} by a reviewer", "review").fill_null("")
     return kept.sort("id").select(
         "id",
         stage=pl.lit("select"),
@@ -80,7 +83,8 @@ def kept_decisions(kept: pl.DataFrame) -> pl.DataFrame:
         reason=pl.lit(None, pl.String),
         detail=pl.when(pl.col("rank").is_null())
         .then(pl.format("{}, {}", "split", "group"))
-        .otherwise(place),
+        .otherwise(place)
+        + said,
     )
 
 

@@ -26,6 +26,7 @@ ATTRIBUTION = "ATTRIBUTION.md"
 DECISIONS = "decisions.parquet"
 CHANGES = "CHANGES.md"
 JSONL = "jsonl/train.jsonl"
+EDITS = "edits.jsonl"  # only where reviewers edited rows
 FORMAT = 1
 
 _OLD = ".replaced"
@@ -44,8 +45,14 @@ def data_file(split: str) -> str:
 
 
 def report_file(release: Path) -> Path:
-    """Return where the report of a release stands: beside its folder, since it holds times."""
+    """Return where the report of a release stands: not in it, since it holds times.
+
+    In a workspace that is `reports/<name>/<version>.html`; elsewhere it is beside the folder.
+    """
     folder = release.resolve()
+    name, home = folder.parent.name, folder.parent.parent
+    if home.name == "releases":
+        return home.with_name("reports") / name / f"{folder.name}.html"
     return folder.with_name(f"{folder.name}.report.html")
 
 

@@ -28,6 +28,7 @@ ADDED: dict[str, Any] = {
     "cluster": pl.Int32,
     "cluster_words": pl.String,
     "tokens": pl.Int64,
+    "review": pl.String,  # accepted or edited by a reviewer; null where nobody judged
 }
 
 

@@ -1,7 +1,7 @@
 """Write the report of a release: one HTML file that opens offline.
 
-It stands beside the release's folder, not in it: it holds times and rows that were not released,
-and a release has the same bytes whenever and however fast it was made.
+It stands outside of the release's folder: it holds times and rows that were not released, and a
+release has the same bytes whenever and however fast it was made.
 """
 
 from pathlib import Path

@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 
 from pipeline.recipe import Select
+from pipeline.review.verdicts import REJECTED
 from pipeline.selection.candidates import Candidates, Pick, generator
 from pipeline.selection.certificate import certify
 from pipeline.selection.churn import Last, keep
 from pipeline.selection.methods import CONTROLS, METHODS, explain_others
+from pipeline.selection.reviewed import books_of_rejected, places, respect, without_rejected
 from pipeline.selection.shares import SPLITS, Shares
 from pipeline.vectors import matrix
 
@@ -36,6 +38,7 @@ def choose(
 ) -> Choice:
     """Pick in each group, in the order of their names; rows are sorted by id and so is the result.
 
+    A column `review` of the rows holds what reviewers said: rejected rows lose their places.
     `last` holds the rows of the last release, which stay within the churn budget.
     """
     last = last or Last()
@@ -66,7 +69,7 @@ def choose(
         notes[group] = {name: count for name, count in pick.facts.items() if count}
         chosen = [_only(hinted, own.order), _only(rest, order)]
         taken += chosen
-        everyone = Candidates.of(group, of_group, settings)
+        everyone = Candidates.of(group, without_rejected(of_group), settings)
         sets["picked"] += [name for part in chosen for name in part.ids]
         for name, control in CONTROLS.items():
             lot = control(everyone, len(own.order) + len(order)).order
@@ -74,7 +77,7 @@ def choose(
     prompts, unused = _choose_prompts(rows.filter("only_prompt"), shares, settings, last)
     return Choice(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
-        pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row").sort("id"),
+        books_of_rejected(rows, pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row")),
         _certificate(answers, sets),
         {name: sorted(ids) for name, ids in sets.items() if name in CONTROLS},
         {group: facts for group, facts in notes.items() if facts},
@@ -101,7 +104,7 @@ def _choose_prompts(
 def _pick(candidates: Candidates, count: int, split: str, last: Last) -> Pick:
     if not count:
         return Pick([])
-    fresh = METHODS[candidates.settings.method](candidates, count)
+    fresh = respect(METHODS[candidates.settings.method], candidates, count)
     return keep(candidates, fresh, count, split, last)
 
 
@@ -126,7 +129,7 @@ def _split(
     """
     hints = rest.frame["hint"].to_list()
     order = list(pick.order)
-    chosen = set(order)
+    chosen = set(order) | places(rest, REJECTED)
     free = [place for place in order if hints[place] != "train"]
     spare = [p for p in range(len(rest)) if hints[p] != "train" and p not in chosen]
     extra = spare[: max(0, validation - len(free))]

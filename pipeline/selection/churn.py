@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.recipe import Churn
+from pipeline.review.verdicts import ACCEPTED, EDITED, REJECTED
 from pipeline.selection.candidates import Candidates, Pick
+from pipeline.selection.reviewed import places
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,15 @@ class Last:
 
 def keep(candidates: Candidates, fresh: Pick, count: int, split: str, last: Last) -> Pick:
     """Return `count` rows: those of the last release, and who fills up or wins."""
-    held = [place for place, row in enumerate(candidates.ids) if last.splits.get(row) == split]
+    out, safe = places(candidates, REJECTED), places(candidates, ACCEPTED, EDITED)
+    held = [
+        place
+        for place, row in enumerate(candidates.ids)
+        if last.splits.get(row) == split and place not in out
+    ]
     if not held or not count:
         return fresh
-    again = set(fresh.order)
+    again = set(fresh.order) | safe  # what a reviewer accepted stays
     stay = sorted(held, key=lambda place: (place not in again, place))[:count]
     newcomers = [place for place in fresh.order if place not in set(held)]
     taken = _fill(candidates, stay, newcomers, count - len(stay))

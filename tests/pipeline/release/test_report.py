@@ -44,10 +44,10 @@ def release(run, tiny, tmp_path, monkeypatch):
     return build(run, tiny, tmp_path / "releases", stages=STAGES).path
 
 
-def test_it_stands_beside_the_release_and_changes_nothing_in_it(release):
+def test_it_stands_outside_of_the_release_and_changes_nothing_in_it(release, tmp_path):
     before = {path: path.read_bytes() for path in release.rglob("*") if path.is_file()}
     written = write(release)
-    assert written == release.parent / f"{release.name}.report.html"
+    assert written == tmp_path / "reports" / "tiny" / f"{release.name}.html"
     assert before == {path: path.read_bytes() for path in release.rglob("*") if path.is_file()}
     assert verify(release).ok
 
@@ -113,6 +113,13 @@ def test_a_run_writes_it_once(release):
     path.write_text("read")
     assert write_once(release, fresh=False).read_text() == "read"
     assert report_file(release) == path
+
+
+def test_a_release_that_lies_elsewhere_has_its_report_beside_it(release, tmp_path):
+    moved = tmp_path / "copies" / "v1"
+    shutil.copytree(release, moved)
+    assert write(moved) == tmp_path / "copies" / "v1.report.html"
+    assert "not there any more" in (tmp_path / "copies" / "v1.report.html").read_text()
 
 
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path):
