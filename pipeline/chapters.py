@@ -124,6 +124,18 @@ def _clustered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[
     return [f"topic {here.get('cluster')}: {named}{like}"]
 
 
+def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    if here.get("lm_error"):
+        return [f"not scored by the language model: {here['lm_error']}"]
+    if here.get("lm_ifd") is None:
+        return ["not scored by the language model: others of its group stand before it"]
+    cut = ", cut to the window" if here["lm_cut"] else ""
+    return [
+        f"perplexity {here['lm_perplexity']:.1f} alone, {here['lm_perplexity_given_prompt']:.1f} "
+        f"after its prompt, IFD {_number(here['lm_ifd'])}, {here['lm_tokens']} tokens{cut}"
+    ]
+
+
 def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("quality") is None:
         return ["not judged: there is no response"]
@@ -145,6 +157,7 @@ _TELL: dict[str, Callable[[Path, Manifest, Row, Row], list[str]]] = {
     "dedup": _compared,
     "semantic": _compared,
     "cluster": _clustered,
+    "likelihood": _likely,
     "score": _scored,
     "select": _selected,
 }

@@ -22,6 +22,7 @@ from pipeline.errors import StageError
 from pipeline.filter import FilterStage
 from pipeline.ingest import IngestStage
 from pipeline.inputs import digest_inputs
+from pipeline.likelihood import LikelihoodStage
 from pipeline.manifest import Manifest
 from pipeline.pool import PoolSettings, PoolStage
 from pipeline.previous import Previous, basis, find
@@ -50,12 +51,14 @@ STAGES: dict[str, tuple[str, ...]] = {
     "embed": ("pool",),
     "cluster": ("embed",),
     "semantic": ("cluster",),
-    "score": ("semantic",),
+    "likelihood": ("semantic",),
+    "score": ("likelihood",),
     "select": ("score",),
 }
 # Stages that a recipe can leave out, with what switches them on.
 OPTIONAL: dict[str, Callable[[Recipe], bool]] = {
     "semantic": lambda recipe: recipe.cluster.semantic_threshold is not None,
+    "likelihood": lambda recipe: recipe.score.lm.model is not None,
 }
 
 
@@ -172,6 +175,7 @@ def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> 
         "embed": lambda: EmbedStage.of(recipe, workspace.cache / "embeddings"),
         "cluster": lambda: ClusterStage.of(recipe),
         "semantic": lambda: SemanticStage.of(recipe),
+        "likelihood": lambda: LikelihoodStage.of(recipe, workspace.cache / "lm"),
         "score": lambda: ScoreStage.of(recipe),
         "select": lambda: SelectStage.of(
             recipe, [run / name for name in STAGES if name != "select"], last, reviews(workspace)

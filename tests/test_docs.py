@@ -20,6 +20,8 @@ from pipeline.audit import Audit
 from pipeline.cli import app
 from pipeline.dedup_files import dedup_files
 from pipeline.doctor import Finding
+from pipeline.lm.report import Scored
+from pipeline.lm.score import SCORES
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
 from pipeline.release.diff import Change, Diff, Edit
@@ -110,6 +112,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "run": Result("", "", 0, {}, {}, [], 0.0, []).to_json(),
         "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", 0.75),
         "audit": Audit(Path(), table, {}).to_json(),
+        "score": Scored(Path(), "m", "float32", pl.DataFrame(schema=SCORES), 0.0).to_json(),
         "verify": Report("r").to_json(),
         "diff": Diff("a", "b", [change], [], [edit], 0, {}).to_json(),
         "doctor": {"ok": True, "checks": [vars(Finding("n", True, "s"))]},

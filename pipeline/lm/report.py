@@ -1,0 +1,125 @@
+"""Score a whole file and sum it up: the work of `thousand score`."""
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.errors import CurationError
+from pipeline.instructions import read_instructions
+from pipeline.lm.load import load_model
+from pipeline.lm.score import SCORES, rows_of, score
+
+_SHOWN = (
+    "tokens",
+    "perplexity",
+    "perplexity_given_prompt",
+    "ifd",
+    "ifd_perplexity",
+    "min_k",
+    "curvature",
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a file; `table` has a row per record: its id, then the columns of SCORES."""
+
+    path: Path
+    model: str
+    dtype: str
+    table: pl.DataFrame
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract's object."""
+        errors = self.table["error"].drop_nulls()
+        return {
+            "rows": len(self.table),
+            "scored": len(self.table) - len(errors),
+            "cut": int(self.table["cut"].sum()),
+            "errors": dict(errors.value_counts().sort("error").iter_rows()),
+            "misaligned": int((self.table["ifd"] > 1).sum()),
+            "model": self.model,
+            "dtype": self.dtype,
+            "scores": {name: self._spread(name) for name in _SHOWN},
+            "seconds": round(self.seconds, 2),
+        }
+
+    def _spread(self, name: str) -> dict[str, float | None]:
+        column = self.table[name].cast(pl.Float64)
+        points = {"p10": 0.1, "median": 0.5, "p90": 0.9}
+        return {
+            key: None if (value := column.quantile(share, "linear")) is None else round(value, 4)
+            for key, share in points.items()
+        }
+
+    def render(self) -> str:
+        """Say it for people."""
+        answer = self.to_json()
+        lines = [
+            f"{self.path}: {answer['scored']:,} of {answer['rows']:,} rows scored by {self.model} "
+            f"({self.dtype}) in {self.seconds:.1f} s",
+            f"cut to the window: {answer['cut']:,}; less likely with their prompt than without "
+            f"(IFD above 1): {answer['misaligned']:,}",
+            *(f"not scored, {error}: {count:,}" for error, count in answer["errors"].items()),
+            "",
+            f"{'':<26}{'10 %':>10}{'median':>10}{'90 %':>10}",
+        ]
+        for name, spread in answer["scores"].items():
+            numbers = "".join(f"{'-' if v is None else f'{v:,.3f}':>10}" for v in spread.values())
+            lines.append(f"{name:<26}{numbers}")
+        return "\n".join(lines)
+
+
+def writer_for(path: Path) -> Callable[[pl.DataFrame], None]:
+    """Return what writes a table to `path`, whole or not at all; refuses other kinds of file."""
+    kinds: dict[str, Callable[[pl.DataFrame, Path], object]] = {
+        ".parquet": lambda table, to: table.write_parquet(to),
+        ".csv": lambda table, to: table.write_csv(to),
+        ".jsonl": lambda table, to: table.write_ndjson(to),
+    }
+    if path.suffix not in kinds:
+        raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
+
+    def write(table: pl.DataFrame) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        kinds[path.suffix](table, temporary)
+        temporary.replace(path)
+
+    return write
+
+
+def score_file(
+    path: Path, name: str, max_tokens: int, limit: int | None, cache: Path, *, bar: bool = False
+) -> Scored:
+    """Score the rows of an instruction set or a release."""
+    started = time.perf_counter()
+    frame = read_instructions(path)
+    frame = frame if limit is None else frame.head(limit)
+    model = load_model(name, cache=cache)
+    with _bar(len(frame)) if bar else nullcontext(None) as done:
+        scores = score(model, rows_of(frame), max_tokens=max_tokens, cache=cache, done=done)
+    table = frame.select("id").hstack(scores.select(list(SCORES)))
+    return Scored(path, name, model.dtype, table, time.perf_counter() - started)
+
+
+def _bar(rows: int) -> Any:  # noqa: ANN401
+    """Draw a bar on standard error; gives the function that moves it."""
+    from contextlib import contextmanager
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    @contextmanager
+    def drawn() -> Any:  # noqa: ANN401
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("rows", total=rows)
+            yield lambda count: bars.advance(task, count)
+
+    return drawn()

