@@ -4,4 +4,6 @@ import os
 
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Seconds; by them the server knows a run that stopped without word (flows/automations.py).
+os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

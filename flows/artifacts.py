@@ -8,14 +8,19 @@ from uuid import UUID
 
 from prefect.artifacts import (
     create_image_artifact,
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.events import emit_event
 
+from pipeline.errors import GateError
 from pipeline.manifest import Manifest
 from pipeline.plots import cluster_map, length_histogram
+from pipeline.release import folder
+from pipeline.release.escape import markdown
 from pipeline.run import Progress, Result
 
 
@@ -55,6 +60,10 @@ class Artifacts(Progress):
         release = Path(result.release)
         card = (release / "README.md").read_text(encoding="utf-8")
         create_markdown_artifact(_without_head(card), "release-card", _name(release))
+        _gates(release)
+        links = {"release": release / folder.CARD, "report": Path(result.report)}
+        for key, path in links.items():
+            create_link_artifact(path.as_uri(), path.name, key, str(path))
         for key, picture, said in (
             ("cluster-map", cluster_map(Path(result.run)), "Picked rows among the pool."),
             ("lengths", length_histogram(release), "Characters of the responses, by group."),
@@ -62,6 +71,41 @@ class Artifacts(Progress):
             url = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
             create_image_artifact(url, key, said)
         update_progress_artifact(self._progress, 100.0, description="The release is there.")
+
+
+# The event that a blocked release emits; an automation listens for it.
+BLOCKED = "thousand.gate.blocked"
+
+
+def blocked(name: str, error: GateError) -> None:
+    """Show why a release was blocked, and tell whoever listens for the event."""
+    if error.kept is not None:
+        _gates(error.kept)
+        card = (error.kept / folder.CARD).read_text(encoding="utf-8")
+        create_markdown_artifact(_without_head(card), "release-card", "Blocked by a gate")
+    resource = {"prefect.resource.id": f"thousand.release.{name}", "prefect.resource.name": name}
+    emit_event(BLOCKED, resource, payload={"said": str(error), "kept": str(error.kept)})
+
+
+def published(release: Path, where: str, *, approved: bool, comment: str) -> None:
+    """Keep the answer of whoever was asked, with the run."""
+    verdict = f"published to {markdown(where)}" if approved else "not approved"
+    text = f"{_name(release)}: {verdict}." + (f"\n\n> {markdown(comment)}" if comment else "")
+    create_markdown_artifact(text, "approval", "What was decided, and why.")
+
+
+def _gates(release: Path) -> None:
+    outcomes = folder.read(release).get("gates") or []
+    lines = [
+        {
+            "gate": item["gate"],
+            "outcome": "passed" if item["ok"] else "FAILED",
+            "found": item["said"],
+            "rows": ", ".join(row[0] for row in item["rows"][:20]),
+        }
+        for item in outcomes
+    ]
+    create_table_artifact(lines, "gates", "Tests that the recipe asks of the finished data.")
 
 
 def _name(release: Path) -> str:

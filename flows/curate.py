@@ -13,13 +13,16 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
-from flows.artifacts import Artifacts
+from flows.approve import ask
+from flows.artifacts import Artifacts, blocked, published
 from flows.runner import Engine, engine
 from flows.watching import Watchers, watcher
-from pipeline.errors import StageError
+from pipeline.errors import GateError, StageError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
 from pipeline.release.build import Built, build
+from pipeline.release.publish import Published, already, target
+from pipeline.release.publish import publish as send
 from pipeline.run import Workspace, report, result, run_one, stage_names
 from pipeline.stage import Job, Mapper, run_job
 
@@ -43,6 +46,12 @@ def release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
     return built
 
 
+@task(name="publish", task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
+def publish_release(path: Path, to: str) -> Published:
+    """Publish an approved release."""
+    return send(path, to)
+
+
 @flow(name="curate", flow_run_name="curate {recipe}", persist_result=False)
 def curate(
     recipe: str = "sample",
@@ -52,6 +61,7 @@ def curate(
     seed: int | None = None,
     settings: list[str] | None = None,
     force: bool = False,
+    publish_to: str | None = None,
 ) -> dict[str, Any]:
     """Make a dataset release from a folder of dumps.
 
@@ -63,6 +73,7 @@ def curate(
         seed: The seed of everything that is drawn; empty for the recipe's.
         settings: Fields of the recipe to override, such as select.method=votes.
         force: Replace a release of the same version.
+        publish_to: A folder, or hub:OWNER/NAME; the run stops and asks for approval before.
     """
     started = time.perf_counter()
     logger = get_run_logger()
@@ -84,11 +95,31 @@ def curate(
             )
             for name in names
         }
-        built = release(resolved, run, place.releases, force)
+        try:
+            built = release(resolved, run, place.releases, force)
+        except GateError as error:
+            blocked(resolved.release_name, error)
+            raise
     answer = result(manifests, built, run, time.perf_counter() - started)
     artifacts.publish(answer)
     logger.info("release %s: %d training rows", answer.release, answer.rows)
+    if publish_to:
+        _publish(built.path, publish_to)
     return answer.to_json()
+
+
+def _publish(path: Path, to: str) -> None:
+    """Publish a release once a person has approved it; one that is there already needs nobody."""
+    logger = get_run_logger()
+    where = target(path, to)
+    if already(path, to):
+        logger.info("%s is in %s already", path, where)
+        return
+    approval = ask(path, where)
+    if approval.approve:
+        publish_release(path, to)
+    logger.info("%s %s", where, "published" if approval.approve else "not approved")
+    published(path, where, approved=approval.approve, comment=approval.comment)
 
 
 def _task_mapper(stage: str, works: Engine) -> Mapper:

@@ -93,9 +93,9 @@ def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:
     """
     rows = read_instructions(path)
     whole = as_single_turn(rows).with_row_index("__row")
-    marks = [_by_rules(whole, recipe.filter), _duplicates(whole, recipe.dedup)]
+    marks = [_by_rules(whole, recipe.filter), duplicates(whole, recipe.dedup).drop("id")]
     if against:
-        marks.append(_contaminated(whole, against))
+        marks.append(contaminated(whole, against))
     found = pl.concat(marks).sort("__row", "order", maintain_order=True)
     by_row = found.group_by("__row", maintain_order=True).agg(
         pl.col("reason").first(),
@@ -153,7 +153,8 @@ def _verdicts(rows: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
     )
 
 
-def _duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
+def duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
+    """Return a line per copy; `rows` are single turns with their number as `__row`."""
     frame = rows.select("id", "prompt", "response", "history").with_columns(
         pl.col("history").list.head(0)  # `rows` are single turns already
     )
@@ -173,11 +174,12 @@ def _duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
     return (
         rows.select("__row", "id")
         .join(found.dropped, on="id")
-        .select("__row", "reason", "detail", pl.lit(2).alias("order"))
+        .select("__row", "id", "reason", "detail", pl.lit(2).alias("order"))
     )
 
 
-def _contaminated(rows: pl.DataFrame, against: Sequence[Path]) -> pl.DataFrame:
+def contaminated(rows: pl.DataFrame, against: Sequence[Path]) -> pl.DataFrame:
+    """Return a line per row and evaluation set whose text it holds; `rows` as for `duplicates`."""
     lines = []
     prompts = exact_keys(rows["prompt"].to_list())
     texts = rows.select(pl.concat_str(["prompt", "response"], separator="\n", ignore_nulls=True))

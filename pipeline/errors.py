@@ -6,9 +6,12 @@ CurationError
 ├── StageError         a stage cannot go on: its input is missing or broken
 ├── ModelError         a model or an optional package is missing
 └── ReleaseError       a release cannot be built, or does not keep its promises
+    └── GateError      a gate of the recipe blocks it
 
 Each message is one sentence or two: what, where (file, row, field) and what to do.
 """
+
+from pathlib import Path
 
 
 class CurationError(Exception):
@@ -37,3 +40,11 @@ class ModelError(CurationError):
 
 class ReleaseError(CurationError):
     """A release that must not be written, or that breaks a promise."""
+
+
+class GateError(ReleaseError):
+    """A release that a gate blocks; `kept` is the folder where it was put for inspection."""
+
+    def __init__(self, message: str, kept: Path | None = None) -> None:
+        super().__init__(message)
+        self.kept = kept

@@ -20,11 +20,14 @@ from pipeline.audit import Audit
 from pipeline.cli import app
 from pipeline.dedup_files import dedup_files
 from pipeline.doctor import Finding
+from pipeline.fetch import Fetched
 from pipeline.lm.report import Scored
 from pipeline.lm.score import SCORES
+from pipeline.prune import Pruned
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
 from pipeline.release.diff import Change, Diff, Edit
+from pipeline.release.publish import Published
 from pipeline.release.verify import Report
 from pipeline.run import Result
 
@@ -115,6 +118,9 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "score": Scored(Path(), "m", "float32", pl.DataFrame(schema=SCORES), 0.0).to_json(),
         "verify": Report("r").to_json(),
         "diff": Diff("a", "b", [change], [], [edit], 0, {}).to_json(),
+        "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),
+        "prune": Pruned(True, [{"path": "", "bytes": 0, "days": 0}], []).to_json(),
+        "fetch-dumps": {"files": [vars(Fetched("n", "p", 0, "s", False))]},
         "doctor": {"ok": True, "checks": [vars(Finding("n", True, "s"))]},
     }
     section = REFERENCE.split("### What --json prints", 1)[1].split("\n## ", 1)[0]

@@ -24,8 +24,8 @@ ALLOWED = {
     "pipeline": {"filters", "pipeline"},
     "flows": {"filters", "pipeline", "flows"},
 }
-# The one module that starts flows, inside the functions that need them.
-STARTS_FLOWS = "pipeline/cli/runs.py"
+# The modules that start flows, inside the functions that need them.
+STARTS_FLOWS = ("pipeline/cli/runs.py", "pipeline/cli/schedule.py")
 HEAVY = ("torch", "prefect", "faiss", "datasets", "sentence_transformers", "matplotlib")
 
 
@@ -55,9 +55,8 @@ def test_imports_point_one_way(module: str):
     package = module.split("/")[0]
     for name, inside in imported(ROOT / module):
         if name in PACKAGES and name not in ALLOWED[package]:
-            assert (module, name, inside) == (STARTS_FLOWS, "flows", True), (
-                f"{module} imports {name}"
-            )
+            assert module in STARTS_FLOWS, f"{module} imports {name}"
+            assert (name, inside) == ("flows", True), f"{module} imports {name}"
         if name == "prefect":
             assert package == "flows", f"{module} imports prefect"
 

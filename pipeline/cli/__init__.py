@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import installation, recipes, releases, runs, scoring, sets
+from pipeline.cli import installation, recipes, releases, runs, schedule, scoring, sets
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -32,19 +32,23 @@ recipe_app = typer.Typer(help="Show and check recipes.", no_args_is_help=True)
 
 # In the order of `thousand --help`.
 app.command()(runs.run)
-app.command()(runs.serve)
+app.command()(schedule.serve)
+app.command()(schedule.automations)
 app.command()(runs.explain)
+app.command("fetch-dumps")(sets.fetch_dumps)
 app.command()(sets.dedup)
 app.command()(sets.audit)
 app.command()(scoring.score)
 app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)
+app.command()(releases.publish)
 app.add_typer(recipe_app, name="recipe")
 recipe_app.command("show")(recipes.show)
 recipe_app.command("schema")(recipes.schema)
 recipe_app.command("check")(recipes.check)
 app.command()(installation.doctor)
+app.command()(installation.prune)
 
 
 def _version(wanted: bool) -> None:

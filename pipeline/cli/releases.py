@@ -1,4 +1,4 @@
-"""Commands that work on finished releases: verify, diff, report."""
+"""Commands that work on finished releases: verify, diff, report, publish."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,3 +60,24 @@ def report(
         print_json({"release": str(release), "report": str(written)})
     else:
         typer.echo(f"report: {written}")
+
+
+def publish(
+    release: Annotated[Path, typer.Argument(help="The folder of a version.")],
+    to: Annotated[str, typer.Option(help="A folder, or hub:OWNER/NAME.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List each file, and publish nothing.")
+    ] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository public; else it is private.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a sound release to a folder, or push it to a dataset repository of the hub."""
+    from pipeline.release.publish import publish as send
+
+    done = send(release, to, dry_run=dry_run, private=not public)
+    if as_json:
+        print_json(done.to_json())
+    else:
+        typer.echo(done.render())

@@ -1,4 +1,4 @@
-"""Commands that make releases and look into runs: run, serve, explain."""
+"""Commands that make releases and look into runs: run, explain."""
 
 import json
 from pathlib import Path
@@ -85,33 +85,6 @@ def _run(recipe: Recipe, words: dict[str, Any], progress: "Progress", *, plain: 
             progress,
             force=words["force"],
         )
-
-
-def serve(
-    recipe: RecipeName = "sample",
-    dumps: Annotated[Path, typer.Option(help="The folder of dumps.")] = Path("data/sample"),
-    workspace: WorkspaceFolder = WORKSPACE,
-    cron: Annotated[str, typer.Option(help="When to run, as a cron line in UTC.")] = "0 4 1 * *",
-    every: Annotated[
-        int | None, typer.Option(min=10, help="Seconds between runs, instead of --cron.")
-    ] = None,
-    setting: Settings = None,
-) -> None:
-    """Run a recipe on a schedule until stopped; needs a Prefect server (prefect server start)."""
-    resolved = load(recipe, list(setting or []))
-    from flows.deploy import serve_flow
-
-    serve_flow(
-        resolved.name,
-        {
-            "recipe": str(recipe),
-            "dumps": str(dumps.resolve()),
-            "workspace": str(workspace.resolve()),
-            "settings": list(setting or []),
-        },
-        cron=None if every else cron,
-        every=every,
-    )
 
 
 def explain(

@@ -1,4 +1,4 @@
-"""Commands that work on any set of texts: dedup, audit."""
+"""Commands that work on dumps and any sets of texts: fetch-dumps, dedup, audit."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,3 +52,27 @@ def audit(
         print_json(found.to_json())
     else:
         typer.echo(found.render())
+
+
+def fetch_dumps(
+    sites: Annotated[
+        list[str], typer.Argument(metavar="SITE", help="Such as cooking.stackexchange.com.")
+    ],
+    base: Annotated[str, typer.Option("--from", help="The address below which the archives lie.")],
+    out: Annotated[Path, typer.Option(help="The folder of dumps.")] = Path("dumps"),
+    rate: Annotated[
+        float, typer.Option(min=0, help="Megabytes in a second, at most; 0: no bound.")
+    ] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Download archives of sites, one after the other; what broke off goes on where it stopped."""
+    from pipeline.fetch import Fetcher
+
+    done = []
+    for item in Fetcher(base, out, rate * 1e6 or None).fetch(sites):
+        done.append(item)
+        if not as_json:
+            how = "unchanged" if item.unchanged else "checked" if item.checked else "recorded"
+            typer.echo(f"{item.path}: {item.bytes:,} bytes, SHA-256 {how}: {item.sha256}")
+    if as_json:
+        print_json({"files": [vars(item) for item in done]})

@@ -8,6 +8,7 @@ import json
 
 from pydantic import Field, field_validator
 
+from pipeline.recipe.gates import Gates
 from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
 from pipeline.recipe.part import Count, Group, Part, Share
 from pipeline.recipe.pool import Cluster, Dedup, Embed, Pool
@@ -24,6 +25,7 @@ __all__ = [
     "Dedup",
     "Embed",
     "Filter",
+    "Gates",
     "Group",
     "Ingest",
     "LanguageModel",
@@ -68,6 +70,7 @@ class Recipe(Part):
     score: Score = Score()
     select: Select = Select()
     release: Release = Release()
+    gates: Gates = Gates()
     runner: Runner = Runner()
 
     @field_validator("name")

@@ -23,13 +23,14 @@ from pipeline.manifest import (
     NAME,
     Manifest,
     describe,
+    digest_file,
     digest_json,
     read_manifest,
     write_atomic,
     write_json,
 )
 from pipeline.recipe import Recipe
-from pipeline.release import attribution, card, decisions, folder
+from pipeline.release import attribution, card, croissant, decisions, folder, gates
 from pipeline.release.diff import diff
 from pipeline.release.rows import SPLITS, jsonl_line, picked, split_tables
 from pipeline.tables import TABLES_FOLDER
@@ -59,6 +60,8 @@ def build(
     run: Path, recipe: Recipe, releases: Path, *, stages: Sequence[str], force: bool = False
 ) -> Built:
     """Release what a run picked; an unchanged run gives back the release that is there.
+
+    What a gate blocks is put into the folder `blocked` beside `releases`, and GateError is raised.
 
     `stages` are the run's stages in order. `force` replaces an existing version; without a version
     in the recipe each changed run takes the next free date. Raises ReleaseError if a row lacks its
@@ -95,10 +98,14 @@ def build(
         write_atomic(out / folder.ATTRIBUTION, attribution.render(rows))
         if before:
             value["changes"] = _write_changes(home / before, out, value)
+        value["gates"] = gates.check(rows, value, recipe)
         write_atomic(out / folder.CARD, card.render(value, rows))
+        croissant.write(value, rows, out)
         files = sorted(path for path in out.rglob("*") if path.is_file())
         value["files"] = [asdict(describe(path, out)) for path in files]
         write_json(out / NAME, value | {"seal": folder.seal(value)})
+        if gates.failed(value):
+            gates.refuse(value, folder.put_aside(out, blocked(releases, recipe) / version))
     logger.info("release=%s rows=%d", home / version, len(rows))
     return Built(home / version, version, value["rows"], existed=False)
 
@@ -109,6 +116,11 @@ def _write_edits(table: Path, out: Path) -> None:
     if len(edits):
         lines = [json.dumps(edit, ensure_ascii=False) for edit in edits.iter_rows(named=True)]
         write_atomic(out, "\n".join(lines) + "\n")
+
+
+def blocked(releases: Path, recipe: Recipe) -> Path:
+    """Return where what a gate blocked lies, version by version; no reader takes it for released."""
+    return releases.parent / "blocked" / recipe.release_name
 
 
 def _write_changes(before: Path, out: Path, value: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +166,7 @@ def _key(manifests: Sequence[Manifest], recipe: Recipe) -> str:
             recipe.digest_text(),
             recipe.seed,
             inputs(manifests),
+            [digest_file(Path(path)) for path in recipe.gates.evaluation or []],
             [(item.stage, item.digest(), item.rows_in, item.dropped) for item in manifests],
         ]
     )

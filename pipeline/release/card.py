@@ -16,6 +16,7 @@ from pipeline.release.licences import Licence, Summary, parse, summarise
 from pipeline.release.rows import SPLITS
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+_FAILING = 50  # rows that a gate refuses, in the card of what is put aside
 _DOMAINS = 25  # lines in the table of domains
 
 
@@ -30,6 +31,7 @@ def render(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
         _groups(manifest, rows),
         _licences(licences, len(rows)),
         _picking(manifest),
+        _gates(manifest),
         _columns(rows),
         LIMITS,
         REPRODUCE.format(
@@ -38,7 +40,7 @@ def render(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
             code=markdown(manifest["code_version"]),
         ),
     ]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
 def head(manifest: Mapping[str, Any], licences: Summary) -> dict[str, Any]:
@@ -192,6 +194,21 @@ def _picking(manifest: Mapping[str, Any]) -> str:
             + table(lines[0], lines[1:], right=range(1, len(lines[0])))
         )
     return text
+
+
+def _gates(manifest: Mapping[str, Any]) -> str:
+    outcomes = manifest.get("gates") or []
+    lines = [
+        [item["gate"], "passed" if item["ok"] else "failed", item["said"]] for item in outcomes
+    ]
+    text = "## Gates\n\nTests that the recipe asks of the finished data.\n\n"
+    text += table(["gate", "outcome", "found"], lines)
+    bad = [(item["gate"], *row) for item in outcomes if not item["ok"] for row in item["rows"]]
+    if bad:
+        shown = [[gate, row, why] for gate, row, why in bad[:_FAILING]]
+        text += f"\n\nRows that fail (the first {len(shown)} of {len(bad):,}; all are in manifest.json):"
+        text += "\n\n" + table(["gate", "row", "why"], shown)
+    return text if lines else ""
 
 
 def _certificate(certificate: Mapping[str, Any]) -> list[list[str]]:

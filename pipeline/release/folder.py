@@ -25,6 +25,7 @@ CARD = "README.md"
 ATTRIBUTION = "ATTRIBUTION.md"
 DECISIONS = "decisions.parquet"
 CHANGES = "CHANGES.md"
+CROISSANT = "croissant.json"
 JSONL = "jsonl/train.jsonl"
 EDITS = "edits.jsonl"  # only where reviewers edited rows
 FORMAT = 1
@@ -152,6 +153,16 @@ def building(home: Path, version: str, *, replace: bool) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def put_aside(scratch: Path, target: Path) -> Path:
+    """Move what must not be released to `target`, in place of what lay there; returns it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        _swap(scratch, target)
+    else:
+        scratch.rename(target)
+    return target
 
 
 def _swap(new: Path, target: Path) -> None:

@@ -85,6 +85,7 @@ def verify(release: Path) -> Report:
         (NAME, lambda: _seal(manifest)),
         (NAME, lambda: _files(release, manifest)),
         (NAME, lambda: _funnel(manifest)),
+        (NAME, lambda: _gates(manifest)),
         ("data", lambda: verify_rows.load(content)),
         ("data", lambda: verify_rows.rows(content)),
         ("data", lambda: verify_rows.refused_licences(content)),
@@ -182,6 +183,12 @@ def _funnel(manifest: dict[str, Any]) -> Iterator[str]:
     total = sum(manifest["rows"].values())
     if not funnel or funnel[-1]["rows_out"] != total:
         yield f"{NAME}: the funnel does not end with the {total} rows of the splits."
+
+
+def _gates(manifest: dict[str, Any]) -> Iterator[str]:
+    for outcome in manifest.get("gates") or []:
+        if not outcome["ok"]:
+            yield f"{NAME}: the gate {outcome['gate']} failed ({outcome['said']}): it is blocked."
 
 
 def _promises(content: Content) -> Iterator[str]:

@@ -40,10 +40,9 @@ def tags(column: str) -> pl.Expr:
 
 
 def count_scores(heads: pl.DataFrame) -> pl.DataFrame:
-    """Count the answers of each year and number of votes; `written` begins with the year."""
+    """Count the answers of each year and number of votes."""
     answers = heads.filter((pl.col("kind") == ANSWER) & pl.col("votes").is_not_null())
-    year = pl.col("written").str.head(4).cast(pl.Int32, strict=False).alias("year")
-    return answers.group_by(year, "votes").len("count")
+    return answers.group_by(pl.col("created_at").dt.year().alias("year"), "votes").len("count")
 
 
 def ranks(counts: pl.DataFrame) -> pl.DataFrame:

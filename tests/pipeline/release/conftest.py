@@ -211,6 +211,7 @@ def select_facts():
 
 TINY = {
     "name": "tiny",
+    "gates": {"max_duplicates": None},  # rows of a test may be alike
     "select": {
         "quotas": {"stem": 1, "other": 2},
         "validation": {"authored": 1},

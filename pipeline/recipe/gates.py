@@ -1,0 +1,34 @@
+"""What a release must hold true, or it is not released."""
+
+from pydantic import Field
+
+from pipeline.recipe.part import Count, Part, Share
+
+
+class Gates(Part):
+    """Tests of the finished data; one that fails blocks the release. null: not tested."""
+
+    min_rows: Count = Field(default=1, description="Training rows, at least.")
+    min_group_share: Share | None = Field(
+        default=None, description="Share of its quota that each group must reach, in each split."
+    )
+    licences: list[str] | None = Field(
+        default=None, description='Each row must have one of these, with wildcards: "CC-BY-SA-*".'
+    )
+    max_duplicates: Count | None = Field(
+        default=0, description="Rows that are copies of another released row, by part `dedup`."
+    )
+    languages: list[str] | None = Field(
+        default=None, description="ISO 639-1 codes; no response may surely be in another language."
+    )
+    evaluation: list[str] | None = Field(
+        default=None,
+        description="Files of evaluation sets, relative to where the command runs; no row may "
+        "hold a prompt of theirs, or 13 words of it in a row.",
+    )
+    max_churn: Share | None = Field(
+        default=None, description="Share of the last release's rows that may have left or changed."
+    )
+    min_quality: Share | None = Field(
+        default=None, description="Quality of each training row, at least."
+    )
