@@ -37,6 +37,7 @@ _STAGE_CODE = {
     "dedup": ("pipeline/dedup.py",),
     "pool": ("pipeline/pool.py",),
     "semantic": ("pipeline/semantic.py",),
+    "likelihood": ("pipeline/likelihood.py",),
     "select": ("pipeline/select.py", "pipeline/selection/*.py", "pipeline/review/verdicts.py"),
 }
 _ONLY_READS = ("pipeline/selection/shares.py",)  # names codes of other stages

@@ -3,6 +3,7 @@
 Input: the pool, with vectors. Output: the same rows with the columns of `pipeline.lm.score`, each
 name with `lm_` before it. Scored are the best of each group by the other parts of the score, as
 many as `score.lm.factor` times its quota; the others have nulls. Scores are cached by content.
+Where the recipe sets limits for a source, all its rows are scored, and those beyond leave.
 """
 
 import functools
@@ -16,13 +17,14 @@ import polars as pl
 from pipeline import quotas
 from pipeline.encoder import resolve_dtype
 from pipeline.lm.find import DEFAULT, find_model
+from pipeline.lm.threshold import SIDES, beyond
 from pipeline.pool import PoolSettings, only_prompt
 from pipeline.recipe import LanguageModel, Part, Recipe, Weights
 from pipeline.score.combine import combine
 from pipeline.score.parts import PARTS
 from pipeline.score.stage import measure
 from pipeline.stage import InputFile, Shard, ShardStats
-from pipeline.tables import lot, ordered, write
+from pipeline.tables import count_reasons, lot, ordered, write, write_dropped
 
 PREFIX = "lm_"
 # A shard is so many rows of one file: few enough that all workers end at about the same time.
@@ -100,16 +102,31 @@ class LikelihoodStage:
             )
         named = scores.rename({name: f"{PREFIX}{name}" for name in SCORES})
         named = named.with_columns(wanted["id"])
-        write(
-            frame.join(named, on="id", how="left", maintain_order="left"),
-            out / f"{shard.name}.parquet",
-        )
+        frame = frame.join(named, on="id", how="left", maintain_order="left")
+        books = self._machine_text(frame)
+        kept = frame.join(books, on="id", how="anti", maintain_order="left")
+        write(kept, out / f"{shard.name}.parquet")
+        write_dropped(books, self.name, shard, out)
         facts = {
             "scored": len(wanted),
             "cut": int(scores["cut"].sum()),
             "errors": len(scores) - scores["error"].null_count(),
         }
-        return ShardStats(len(frame), len(frame), facts=facts)
+        return ShardStats(len(frame), len(kept), count_reasons(books), facts)
+
+    def _machine_text(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the books of rows that lie beyond the limit of their source."""
+        by, limits = self.settings.lm.machine_text_by, self.settings.lm.machine_text_limits
+        limit = pl.col("source").replace_strict(limits, default=None, return_dtype=pl.Float64)
+        out = frame.filter(beyond(by, limit)) if limits else frame.clear()
+        edge = "at most" if SIDES[by] == "above" else "at least"
+        said = [
+            f"{by} {value:.2f}, {edge} {limits[source]:.2f} for {source}"
+            for source, value in out.select("source", f"{PREFIX}{by}").iter_rows()
+        ]
+        return out.select("id", reason=pl.lit("machine_text")).with_columns(
+            pl.Series("detail", said, pl.String)
+        )
 
 
 @functools.lru_cache(maxsize=2)
@@ -120,7 +137,9 @@ def best(files: tuple[tuple[Path, str], ...], text: str) -> frozenset[str]:
     measured = pl.concat([measure(frame) for frame in frames])
     ranked = pl.concat(
         [
-            frame.select("id", "group", answers=~only_prompt() & pl.col("response").is_not_null())
+            frame.select(
+                "id", "group", "source", answers=~only_prompt() & pl.col("response").is_not_null()
+            )
             for frame in frames
         ]
     )
@@ -135,4 +154,5 @@ def best(files: tuple[tuple[Path, str], ...], text: str) -> frozenset[str]:
     )
     place = pl.int_range(pl.len()).over("group")
     limit = pl.col("group").replace_strict(held, default=0, return_dtype=pl.Int64)
-    return frozenset(rows.filter(place < limit)["id"])
+    watched = pl.col("source").is_in(sorted(settings.lm.machine_text_limits))
+    return frozenset(rows.filter((place < limit) | watched)["id"])

@@ -115,7 +115,9 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "run": Result("", "", 0, {}, {}, [], 0.0, []).to_json(),
         "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", 0.75),
         "audit": Audit(Path(), table, {}).to_json(),
-        "score": Scored(Path(), "m", "float32", pl.DataFrame(schema=SCORES), 0.0).to_json(),
+        "score": Scored(
+            Path(), "m", "float32", pl.DataFrame(schema=SCORES), pl.Series(), 0.0
+        ).to_json(),
         "verify": Report("r").to_json(),
         "diff": Diff("a", "b", [change], [], [edit], 0, {}).to_json(),
         "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,16 @@ def score(
     table: Annotated[
         Path | None, typer.Option(help="Write the row-level table here (.parquet, .csv, .jsonl).")
     ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            help="Take the rows as human text; give by source the limit that this share of them "
+            "lies beyond, for score.lm.machine_text_limits."
+        ),
+    ] = None,
+    by: Annotated[
+        Literal["perplexity", "curvature"], typer.Option(help="The statistic of --false-alarms.")
+    ] = "perplexity",
     workspace: WorkspaceFolder = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
@@ -33,6 +43,7 @@ def score(
     write = writer_for(table) if table else None
     shown = sys.stderr.isatty() and not as_json
     found = score_file(file, model, max_tokens, limit, workspace / "cache" / "lm", bar=shown)
+    found = found if false_alarms is None else found.with_limits(false_alarms, by)
     if write:
         write(found.table)
     if as_json:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipeline.errors import CurationError
 from pipeline.instructions import read_instructions
 from pipeline.lm.load import load_model
 from pipeline.lm.score import SCORES, rows_of, score
+from pipeline.lm.threshold import SIDES, thresholds
 
 _SHOWN = (
     "tokens",
@@ -33,7 +34,16 @@ class Scored:
     model: str
     dtype: str
     table: pl.DataFrame
+    sources: pl.Series
     seconds: float
+    rate: float | None = None
+    by: str = "perplexity"
+    limits: dict[str, float | None] = field(default_factory=dict)
+
+    def with_limits(self, rate: float, by: str) -> "Scored":
+        """Add the limits of machine text, with the rows as human text."""
+        table = self.table.with_columns(self.sources.alias("source"))
+        return replace(self, rate=rate, by=by, limits=thresholds(table, rate, by))
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract's object."""
@@ -47,6 +57,7 @@ class Scored:
             "model": self.model,
             "dtype": self.dtype,
             "scores": {name: self._spread(name) for name in _SHOWN},
+            "machine_text_limits": self.limits,
             "seconds": round(self.seconds, 2),
         }
 
@@ -73,6 +84,11 @@ class Scored:
         for name, spread in answer["scores"].items():
             numbers = "".join(f"{'-' if v is None else f'{v:,.3f}':>10}" for v in spread.values())
             lines.append(f"{name:<26}{numbers}")
+        if self.rate is not None:
+            lines += ["", f"{self.by} that {self.rate:.1%} of a source lie {SIDES[self.by]}:"]
+        for source, limit in self.limits.items():
+            told = f"{limit:.4f}" if limit is not None else "too few rows for this rate"
+            lines.append(f"  {source}: {told}")
         return "\n".join(lines)
 
 
@@ -106,7 +122,7 @@ def score_file(
     with _bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(model, rows_of(frame), max_tokens=max_tokens, cache=cache, done=done)
     table = frame.select("id").hstack(scores.select(list(SCORES)))
-    return Scored(path, name, model.dtype, table, time.perf_counter() - started)
+    return Scored(path, name, model.dtype, table, frame["source"], time.perf_counter() - started)
 
 
 def _bar(rows: int) -> Any:  # noqa: ANN401

