@@ -1,7 +1,7 @@
 """Make the pictures of the documents from a real run on data/sample.
 
     python docs/pictures.py                  funnel, cluster map and lengths
-    python docs/pictures.py --screenshots    the Prefect UI, too (needs Chromium on the PATH)
+    python docs/pictures.py --screenshots    the Prefect UI, too (needs Chromium on the PATH and playwright)
 
 Everything happens in a temporary workspace; the screenshots come from a server that is started
 for them and stopped afterwards.
@@ -64,9 +64,37 @@ def screenshots(folder: Path) -> None:
         latest = _post(f"{address}/api/artifacts/latest/filter", {})
         for name, page in {"run": f"runs/flow-run/{run}", **_pages(latest)}.items():
             _photograph(browser, f"{address}/{page}", IMAGES / f"ui-{name}.png", folder / "browser")
+        _approval(browser, address, folder / "shots", environment)
     finally:
         server.terminate()
         server.wait()
+
+
+def _approval(browser: str, address: str, workspace: Path, environment: dict[str, str]) -> None:
+    """Serve a run that asks before it publishes, and photograph its question."""
+    from playwright.sync_api import sync_playwright
+
+    words = [sys.executable, "-m", "pipeline", "serve", "sample", "--every", "60"]
+    words += ["--dumps", str(ROOT / "data" / "sample"), "--workspace", str(workspace)]
+    serving = subprocess.Popen(
+        [*words, "--publish-to", "published"], env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
+        while not (runs := _post(f"{address}/api/flow_runs/filter", paused)):
+            time.sleep(1)
+    finally:
+        serving.terminate()
+        serving.wait()
+    with sync_playwright() as play:
+        window = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = window.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(f"{address}/runs/flow-run/{runs[0]['id']}")
+        page.get_by_role("button", name="Resume").first.click()
+        page.get_by_text("Gates:").wait_for()
+        page.wait_for_timeout(1000)  # the dialogue fades in
+        page.screenshot(path=IMAGES / "ui-approval.png")
+        window.close()
 
 
 def _pages(artifacts: list[dict[str, Any]]) -> dict[str, str]:

@@ -36,6 +36,8 @@ def serve(
     resolved = load(recipe, settings)
     if "max_share" not in resolved.select.churn.model_fields_set:
         settings.append(f"select.churn.max_share={churn:g}")
+    if publish_to and not publish_to.startswith("hub:"):
+        publish_to = str(Path(publish_to).resolve())  # an answer may come to a later process
     from flows.deploy import serve_flow
 
     serve_flow(

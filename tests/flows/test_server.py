@@ -1,5 +1,6 @@
 """The flow on a real server: served on a one-minute schedule, watched through the API."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -41,3 +42,17 @@ def test_a_scheduled_run_ends_and_its_artifacts_come_back(
     assert json.loads(artifacts["funnel"]["data"])[0]["stage"] == "ingest"
     (release,) = (workspace / "releases" / "sample").iterdir()
     assert verify(release).ok
+
+
+def test_with_skip_a_run_is_cancelled_while_another_one_goes_on(
+    server: Server, sample: Path, tmp_path: Path
+) -> None:
+    words = ["serve", "sample", "--every", "10", "--when-busy", "skip"]
+    words += ["--dumps", str(sample), "--workspace", str(tmp_path / "workspace")]
+    with server.thousand(*words):
+        until(lambda: server.runs("CANCELLED") and server.runs("COMPLETED"), 240)
+    spans = sorted(
+        (run["start_time"], run["end_time"]) for run in server.runs("COMPLETED", "FAILED")
+    )
+    assert all(ended <= started for (_, ended), (started, _) in itertools.pairwise(spans))
+    assert server.runs("FAILED", "CRASHED") == []

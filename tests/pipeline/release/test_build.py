@@ -168,3 +168,19 @@ def test_row_groups_do_not_show_how_the_books_were_split(tmp_path, monkeypatch):
         found.append(digest_file(tmp_path / f"{name}.parquet"))
     assert found[0] == found[1]
     assert pl.read_parquet(tmp_path / "one.parquet")["id"].to_list() == [x[0] for x in lines]
+
+
+def test_semantic_versions_raise_the_minor_number(run, tiny, tmp_path):
+    counted = tiny.release.model_copy(update={"numbering": "semantic"})
+    recipe = tiny.model_copy(update={"release": counted})
+    releases = tmp_path / "releases"
+    assert build(run, recipe, releases, stages=STAGES).version == "1.0.0"
+    assert build(run, recipe, releases, stages=STAGES).existed
+    other = recipe.model_copy(update={"description": "another"})
+    second = build(run, other, releases, stages=STAGES)
+    assert second.version == "1.1.0"
+    changes = (second.path / folder.CHANGES).read_text(encoding="utf-8")
+    assert changes.startswith("# From tiny 1.0.0 to tiny 1.1.0\n\n0 added, 0 dropped, 0 edited")
+    named = with_version(other, "2.0.0")
+    assert build(run, named, releases, stages=STAGES).version == "2.0.0"
+    assert folder.next_version(releases / "tiny", "semantic") == "2.1.0"
