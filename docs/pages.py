@@ -1,4 +1,4 @@
-"""Photograph the pages of the documents from a real run on data/sample: the report.
+"""Photograph the pages of the documents from a real run on data/sample: report and review.
 
     python docs/pages.py        needs Chromium on the PATH and the extra dev
 
@@ -6,6 +6,7 @@ Everything happens in a temporary workspace.
 """
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,13 +61,36 @@ def photograph_report(report: Path) -> None:
         page.locator("#topics").screenshot(path=IMAGES / "report-map.png")
 
 
+def photograph_review(workspace: Path) -> None:
+    """Serve the page for a moment and take it in light."""
+    words = [sys.executable, "-m", "pipeline", "review", "--workspace", str(workspace)]
+    words += ["--reviewer", "ada", "--port", "0"]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-1]
+        with browser("light", 820) as page:
+            page.goto(address)
+            page.wait_for_selector("#row:not([hidden])")
+            page.keyboard.press("a")
+            page.wait_for_selector("#rows .accept")
+            page.locator("#rows button", has_text="telescope").first.click()
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / "review.png")
+    finally:
+        server.kill()
+        server.wait()
+
+
 def main() -> None:
     """Run the sample and photograph its pages."""
-    with TemporaryDirectory(prefix="thousand-pages-") as folder:
+    with TemporaryDirectory(prefix="thousand-pages-") as parent:
+        folder = Path(parent) / "workspace"
         with local_mapper(Runner()) as mapper:
-            place = Workspace(Path(folder))
+            place = Workspace(folder)
             result: Result = curate(load("sample"), ROOT / "data" / "sample", place, mapper)
         photograph_report(Path(result.report))
+        photograph_review(place.root)
 
 
 if __name__ == "__main__":

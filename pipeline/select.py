@@ -137,7 +137,9 @@ class SelectStage:
     def _said(self, files: Sequence[InputFile]) -> pl.DataFrame:
         """Find the verdicts that hold: those on the very text of a candidate."""
         judged = pl.col("id").is_in(self.reviews.ids)
-        texts = ["id", "system", "history", "prompt", "response"]
+        # As a release shows them: a row that can only be a prompt has no response.
+        response = pl.when(~only_prompt()).then("response").alias("response")
+        texts: list[str | pl.Expr] = ["id", "system", "history", "prompt", response]
         frames = [pl.scan_parquet(file.path).filter(judged).select(texts) for file in files]
         found = pl.concat(frames).collect() if self.reviews.stands else pl.DataFrame()
         return self.reviews.match(found.iter_rows(named=True)).sort("id")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import installation, recipes, releases, runs, schedule, scoring, sets
+from pipeline.cli import installation, recipes, releases, reviews, runs, schedule, scoring, sets
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -43,6 +43,7 @@ app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)
 app.command()(releases.publish)
+app.command()(reviews.review)
 app.add_typer(recipe_app, name="recipe")
 recipe_app.command("show")(recipes.show)
 recipe_app.command("schema")(recipes.schema)

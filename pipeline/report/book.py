@@ -5,7 +5,6 @@ A later run of the recipe goes on in the same folder, so the run is read only if
 release's; without it a report tells what the release alone knows.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,8 @@ def read(release: Path) -> Book:
         raise ReleaseError(
             f"{release} cannot be read ({error}); `thousand verify {release}` says more."
         ) from error
-    run, why = _find_run(release, manifest)
+    place, why = find_run(release, manifest)
+    run = _read_run(place, manifest) if place else None
     titles = _titles(run.folder, samples["id"]) if run else _untitled()
     samples = samples.join(titles, on="id", how="left", maintain_order="left")
     return Book(manifest, rows.sort("id"), samples, run, why)
@@ -95,8 +95,8 @@ def _samples(path: Path) -> pl.DataFrame:
     return kept
 
 
-def _find_run(release: Path, manifest: dict[str, Any]) -> tuple[Run | None, str]:
-    """Return the run that made the release, or why there is none."""
+def find_run(release: Path, manifest: dict[str, Any]) -> tuple[Path | None, str]:
+    """Return the folder of the run that made the release, or why there is none."""
     gone = "The run that made this release is not there any more; what only it knows is left out."
     try:
         recipe = Recipe.model_validate(manifest["recipe"])
@@ -106,10 +106,11 @@ def _find_run(release: Path, manifest: dict[str, Any]) -> tuple[Run | None, str]
             return None, gone
     except (ValidationError, CurationError, IndexError):
         return None, gone
-    return _read_run(run, stages), ""
+    return run, ""
 
 
-def _read_run(run: Path, stages: Sequence[str]) -> Run:
+def _read_run(run: Path, manifest: dict[str, Any]) -> Run:
+    stages = stage_names(Recipe.model_validate(manifest["recipe"]))
     manifests = [item for name in stages if (item := read_manifest(run / name))]
     controls = pl.read_parquet(run / "select" / TABLES_FOLDER / "controls.parquet")
     sets = {str(name): set(part["id"]) for (name,), part in controls.group_by("set")}
