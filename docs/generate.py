@@ -35,6 +35,8 @@ _STAGE_CODE = {
     "ingest": ("pipeline/sources/**/*.py", "pipeline/ingest.py"),
     "clean": ("pipeline/clean.py",),
     "dedup": ("pipeline/dedup.py",),
+    "contamination": ("pipeline/contamination/stages.py",),
+    "neighbours": ("pipeline/contamination/stages.py",),
     "pool": ("pipeline/pool.py",),
     "semantic": ("pipeline/semantic.py",),
     "likelihood": ("pipeline/likelihood.py",),

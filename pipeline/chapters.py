@@ -49,6 +49,15 @@ def _passed(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
     return []
 
 
+def _filtered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    """Say what was masked in the row, or is only marked."""
+    tables = sorted((stage / "tables").glob("*.parquet"))
+    if not tables:
+        return []
+    notes = pl.scan_parquet(tables).filter(pl.col("id") == here["id"]).collect()["note"]
+    return [one_line(note) for note in notes]
+
+
 def _ingested(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     votes = "" if here["votes"] is None else f", {here['votes']} votes"
     accepted = ", accepted by the asker" if here["accepted"] else ""
@@ -153,6 +162,7 @@ def _selected(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[s
 
 _TELL: dict[str, Callable[[Path, Manifest, Row, Row], list[str]]] = {
     "ingest": _ingested,
+    "filter": _filtered,
     "clean": _cleaned,
     "dedup": _compared,
     "semantic": _compared,

@@ -10,22 +10,27 @@ from pathlib import Path
 
 import polars as pl
 
+from filters.assistant import assistant_style
 from filters.flags import adult, after_cutoff
 from filters.language import language
 from filters.length import too_long, too_short
+from filters.personal import personal_data
 from filters.prompt import not_self_contained
 from filters.provenance import refused_licence, unattributed
 from filters.references import refers_to_other_answers
 from filters.repetition import repeated_or_lost
 from filters.rule import Rule, judge
 from filters.substance import little_prose
+from filters.unsafe import unsafe
 from filters.voice import first_person
 from filters.votes import low_votes
 from pipeline.dialogue import as_single_turn
+from pipeline.masking import mask_rows
 from pipeline.recipe import Filter, Part, Recipe, Rules
 from pipeline.record import dropped_frame
 from pipeline.release.licences import refused
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
+from pipeline.tables import TABLES_FOLDER, write
 
 
 class FilterSettings(Part):
@@ -41,7 +46,7 @@ class FilterStage:
 
     settings: FilterSettings
     name: str = field(default="filter", init=False)
-    version: int = field(default=2, init=False)
+    version: int = field(default=3, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FilterStage":
@@ -57,29 +62,64 @@ class FilterStage:
         frame = pl.read_parquet(shard.files[0].path)
         judged = judge_by_source(frame, self.settings)
         is_kept = pl.col("reason").is_null()
-        kept = judged.filter(is_kept).drop("reason", "detail")
+        kept, notes = noted(judged.filter(is_kept).drop("reason", "detail"), self.settings.rules)
         kept.write_parquet(out / f"{shard.name}.parquet")
+        if len(notes):
+            write(notes, out / TABLES_FOLDER / f"{shard.name}.parquet")
         lines = dropped_frame(judged.filter(~is_kept), self.name)
         lines.write_parquet(out / DROPPED_FOLDER / f"{shard.name}.parquet")
         counts = dict(lines["reason"].value_counts().sort("reason").iter_rows())
-        return ShardStats(len(frame), len(kept), counts)
+        facts = {"noted": len(notes)} if len(notes) else {}
+        return ShardStats(len(frame), len(kept), counts, facts)
 
 
 def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFrame:
     """Add `reason` and `detail` by the rules of each row's source; row order is kept."""
     # A dialogue is judged by all that is said in it, not by its last turn.
-    numbered = as_single_turn(frame).with_row_index("__row")
+    numbered = as_single_turn(frame).with_row_index("__row").with_columns(__refuses=refusals(frame))
     gone = _refused(frame, settings.refuse_licences)
     verdicts = [
-        judge(part, rules_for(getattr(settings.rules, source), gone)).select(
+        judge(part, rules_for(_ruling(settings.rules, source, refuses), gone)).select(
             "__row", "reason", "detail"
         )
-        for (source,), part in numbered.partition_by("source", as_dict=True).items()
+        for (source, refuses), part in numbered.partition_by(
+            "source", "__refuses", as_dict=True
+        ).items()
     ]
     if not verdicts:
         return frame.with_columns(reason=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
     order = pl.concat(verdicts).sort("__row").drop("__row")
     return pl.concat([frame, order], how="horizontal")
+
+
+def refusals(frame: pl.DataFrame) -> pl.Expr:
+    """Tell the authored rows that are marked as refusals: they speak of harm on purpose."""
+    if frame.schema.get("tags") != pl.List(pl.String):
+        return pl.lit(False)
+    tagged = pl.col("tags").list.contains("refusal") & (pl.col("source") == "authored")
+    return tagged.fill_null(False)
+
+
+def _ruling(rules: Filter, source: str, refuses: bool) -> Rules:
+    own: Rules = getattr(rules, source)
+    return own.model_copy(update={"allow_unsafe": True}) if refuses else own
+
+
+def noted(frame: pl.DataFrame, rules: Filter) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Mask what the recipe says, and note (`id`, `note`) what was masked or is only marked."""
+    notes = []
+    for source in Filter.model_fields:
+        own, here = getattr(rules, source), pl.col("source") == source
+        if own.personal_data == "mask":
+            frame, masked = mask_rows(frame, here)
+            notes.append(masked)
+        if own.assistant_style == "mark":
+            rule = assistant_style(own.assistant_phrases)
+            marked = judge(as_single_turn(frame).filter(here), [rule])
+            marked = marked.filter(pl.col("reason").is_not_null())
+            notes.append(marked.select("id", note=pl.format("machine_text: {}", "detail")))
+    empty = pl.DataFrame(schema={"id": pl.String, "note": pl.String})
+    return frame, pl.concat([empty, *notes]).sort("id", "note")
 
 
 def rules_for(
@@ -117,6 +157,12 @@ def _of_the_wording(rules: Rules) -> list[Rule]:
         chosen.append(little_prose())
     if rules.require_whole:
         chosen.append(repeated_or_lost())
+    if rules.assistant_style == "drop":
+        chosen.append(assistant_style(rules.assistant_phrases))
+    if not rules.allow_unsafe:
+        chosen += [unsafe(column) for column in ("prompt", "response")]
+    if rules.personal_data == "drop":
+        chosen += [personal_data(column) for column in ("prompt", "response")]
     if rules.languages is not None:
         chosen.append(language(rules.languages))
     return chosen

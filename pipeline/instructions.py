@@ -69,6 +69,11 @@ def read_instructions(path: Path, limits: Limits | None = None) -> pl.DataFrame:
     return frame
 
 
+def records(path: Path, limits: Limits | None = None) -> Iterator[Any]:
+    """Yield the records of a file or folder as they are, whatever their keys."""
+    return _records(path, limits or Limits())
+
+
 def _records(path: Path, limits: Limits) -> Iterator[Any]:
     if not path.exists():
         raise SourceError(f"There is no {path}.")

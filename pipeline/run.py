@@ -16,6 +16,7 @@ import polars as pl
 
 from pipeline.clean import CleanStage
 from pipeline.cluster import ClusterStage
+from pipeline.contamination.stages import ContaminationStage, NeighbourStage
 from pipeline.dedup import DedupStage, SignatureStage
 from pipeline.embed import EmbedStage
 from pipeline.errors import StageError
@@ -47,9 +48,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "filter": ("clean",),
     "signatures": ("filter",),
     "dedup": ("filter", "signatures"),
-    "pool": ("dedup",),
+    "contamination": ("dedup",),
+    "pool": ("contamination",),
     "embed": ("pool",),
-    "cluster": ("embed",),
+    "neighbours": ("embed",),
+    "cluster": ("neighbours",),
     "semantic": ("cluster",),
     "likelihood": ("semantic",),
     "score": ("likelihood",),
@@ -57,6 +60,10 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 # Stages that a recipe can leave out, with what switches them on.
 OPTIONAL: dict[str, Callable[[Recipe], bool]] = {
+    "contamination": lambda recipe: bool(recipe.contamination.against),
+    "neighbours": lambda recipe: (
+        bool(recipe.contamination.against) and recipe.contamination.cosine is not None
+    ),
     "semantic": lambda recipe: recipe.cluster.semantic_threshold is not None,
     "likelihood": lambda recipe: recipe.score.lm.model is not None,
 }
@@ -171,8 +178,10 @@ def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> 
         "filter": lambda: FilterStage.of(recipe),
         "signatures": lambda: SignatureStage.of(recipe),
         "dedup": lambda: DedupStage.of(recipe),
+        "contamination": lambda: ContaminationStage.of(recipe),
         "pool": lambda: PoolStage(PoolSettings.of(recipe), last.files if last else ()),
         "embed": lambda: EmbedStage.of(recipe, workspace.cache / "embeddings"),
+        "neighbours": lambda: NeighbourStage.of(recipe),
         "cluster": lambda: ClusterStage.of(recipe),
         "semantic": lambda: SemanticStage.of(recipe),
         "likelihood": lambda: LikelihoodStage.of(recipe, workspace.cache / "lm"),

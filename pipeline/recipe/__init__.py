@@ -8,6 +8,7 @@ import json
 
 from pydantic import Field, field_validator
 
+from pipeline.recipe.contamination import Contamination
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
 from pipeline.recipe.part import Count, Group, Part, Share
@@ -21,6 +22,7 @@ __all__ = [
     "Churn",
     "Clean",
     "Cluster",
+    "Contamination",
     "Count",
     "Dedup",
     "Embed",
@@ -64,6 +66,7 @@ class Recipe(Part):
     clean: Clean = Clean()
     filter: Filter = Filter()
     dedup: Dedup = Dedup()
+    contamination: Contamination = Contamination()
     pool: Pool = Pool()
     embed: Embed = Embed()
     cluster: Cluster = Cluster()

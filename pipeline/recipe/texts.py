@@ -60,6 +60,23 @@ class Rules(Part):
         description="True drops text that repeats sentences or lost its numbers (low_quality).",
     )
 
+    personal_data: Literal["keep", "mask", "drop"] = Field(
+        default="keep",
+        description="E-mail addresses, telephone numbers, keys and the like: drop the row "
+        "(personal_data), or put a word in brackets in their place.",
+    )
+    allow_unsafe: bool = Field(
+        default=True,
+        description="False drops unsafe text (unsafe); an authored row of the kind refusal passes.",
+    )
+    assistant_style: Literal["keep", "mark", "drop"] = Field(
+        default="keep",
+        description="Phrases of chat assistants: drop the row (machine_text), or note it.",
+    )
+    assistant_phrases: int = Field(
+        default=3, ge=1, description="Kinds of stock phrases from which a row counts as theirs."
+    )
+
     @model_validator(mode="after")
     def _range(self) -> Self:
         if self.min_chars and self.max_chars and self.min_chars > self.max_chars:
@@ -77,10 +94,20 @@ _LIMA_STACKEXCHANGE = Rules(
     require_self_contained=True,
     languages=["en"],
     written_before=date(2022, 11, 30),
+    personal_data="drop",
+    allow_unsafe=False,
+    assistant_style="drop",
 )
 
 
-_LIGHT = Rules(min_chars=200, languages=["en"], written_before=date(2022, 11, 30))
+_LIGHT = Rules(
+    min_chars=200,
+    languages=["en"],
+    written_before=date(2022, 11, 30),
+    personal_data="drop",
+    allow_unsafe=False,
+    assistant_style="drop",
+)
 
 
 _TRUSTED = Rules()

@@ -43,7 +43,9 @@ class Authored(BaseModel):
     split: Literal["train", "validation", "test"] | None = None
     system: str | None = None
     history: list[Turn] = []
-    kind: str | None = Field(default=None, description="For people: refusal, dialogue, ...")
+    kind: str | None = Field(
+        default=None, description="refusal, dialogue, ...; kept as the row's tag."
+    )
     url: str | None = Field(default=None, pattern=r"^https?://\S+$")
 
     @model_validator(mode="after")
@@ -129,6 +131,7 @@ def _row(value: object, label: str, seen: set[str]) -> dict[str, Any]:
         "author": example.author,
         "licence": example.licence,
         "origin": "human",
+        "tags": [example.kind] if example.kind else None,
         "split": example.split or ("test" if example.response is None else None),
     }
 

@@ -1,0 +1,41 @@
+"""Find questions of evaluation sets in other words: neighbours among the vectors of prompts.
+
+Input: rows with `prompt_vector` and the sets' prompts. Only the pool has vectors, so this runs
+after `embed`, where the number of rows is bounded.
+"""
+
+import numpy as np
+import polars as pl
+
+from pipeline.contamination.match import Index, _hits, _short, plain
+from pipeline.encoder import load_encoder
+from pipeline.recipe import Embed
+from pipeline.selection.candidates import nearest
+from pipeline.vectors import PROMPT, matrix
+
+_WORDS = 4  # a shorter question has too many neighbours
+
+
+def find_neighbours(
+    frame: pl.DataFrame, index: Index, embed: Embed, dtype: str, threads: int = 1
+) -> pl.DataFrame:
+    """Return HITS of rows whose prompt lies within `cosine` of a prompt of a set."""
+    threshold = index.settings.cosine
+    asked = index.texts.filter(
+        (pl.col("side") == "prompt")
+        & pl.Series([plain(text).count(" ") >= _WORDS - 1 for text in index.texts["text"]])
+    )
+    if threshold is None or not len(asked) or not len(frame):
+        return _hits([])
+    encoder = load_encoder(embed, dtype, threads)
+    theirs = encoder.encode(asked["text"].to_list()).astype(np.float32)
+    places, cosines = nearest(matrix(frame[PROMPT]), theirs)
+    lines: list[tuple[object, ...]] = []
+    for number, (place, cosine) in enumerate(zip(places.tolist(), cosines.tolist(), strict=True)):
+        if cosine >= threshold:
+            name, row, side, text = asked.row(place)
+            both = f"{_short(frame['prompt'][number])} / {_short(text)}"
+            lines.append(
+                (frame["id"][number], name, row, "embedding", "prompt", side, float(cosine), both)
+            )
+    return _hits(lines)
