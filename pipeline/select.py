@@ -21,6 +21,7 @@ from pipeline.review.verdicts import Reviews
 from pipeline.selection import churn
 from pipeline.selection.choice import choose
 from pipeline.selection.reviewed import without_rejected
+from pipeline.selection.refusals import reserve_refusals
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import (
@@ -49,7 +50,7 @@ class SelectStage:
     previous: Previous | None = None
     reviews: Reviews = field(default_factory=Reviews)
     name: str = "select"
-    version: int = 2
+    version: int = 3
 
     @classmethod
     def of(
@@ -148,6 +149,7 @@ class SelectStage:
         columns: list[str | pl.Expr] = [
             *("id", "group", "votes", "created_at", "domain_rows", "cluster", "quality"),
             pl.col("domain").fill_null("unknown"),
+            "tags",
             pl.col("split").alias("hint"),
             only_prompt().alias("only_prompt"),
             pl.coalesce("response", "prompt").str.len_chars().cast(pl.Int64).alias("chars"),
@@ -156,7 +158,8 @@ class SelectStage:
         ]
         rows = read_columns(files, columns, stage=self.name)
         reviewed = said.select("id", "review", review_reason="reason")
-        return rows.join(reviewed, on="id", how="left", maintain_order="left")
+        judged = rows.join(reviewed, on="id", how="left", maintain_order="left")
+        return reserve_refusals(judged, self.settings.refusals).drop("tags")
 
     def _refuse_shortfall(self, shares: Shares) -> None:
         if self.settings.on_shortfall != "fail" or not shares.shortfall():

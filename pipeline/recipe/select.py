@@ -55,6 +55,11 @@ class Select(Part):
     test: dict[Group, Count] = Field(
         default={"reddit": 70, "authored": 230}, description="Prompts without responses."
     )
+    refusals: Count = Field(
+        default=0,
+        description="Places of `authored` in training kept for rows of the kind refusal, if there "
+        "are so many (LIMA kept 13).",
+    )
     temperature: float = Field(
         default=3, ge=1, description="Domains are drawn with p proportional to n^(1/temperature)."
     )
