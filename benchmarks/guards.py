@@ -37,7 +37,7 @@ from pipeline.markdown import html_to_markdown
 from pipeline.recipe import Contamination, Embed
 from pipeline.text import clean_text
 
-SEED = 7
+SEED = 11
 EACH = 100
 MARK = "<!-- measured: python benchmarks/guards.py -->"
 END = "<!-- end: measured -->"
@@ -97,10 +97,12 @@ def dropped(frame: pl.DataFrame, *rules: Rule) -> int:
 
 
 def share(part: int, whole: int) -> str:
+    """A count with its whole and its share."""
     return f"{part:,} of {whole:,} ({part / whole:.1%})" if whole else "none"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
     out = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join([*out, *("| " + " | ".join(row) + " |" for row in rows)])
 
@@ -138,6 +140,7 @@ def languages(data: Path) -> str:
 
 
 def label(text: str) -> str:
+    """Tell the language of a text by scripts and function words."""
     prose = _CODE.sub(" ", text)
     letters = sum(map(str.isalpha, prose)) or 1
     arabic = len(re.findall(r"[\u0600-\u06ff]", prose)) / letters
@@ -157,6 +160,7 @@ def label(text: str) -> str:
 
 
 def personal(data: Path) -> str:
+    """Planted finds, decoys, and real answers."""
     rng = random.Random(SEED)
     rows = []
     for kind, (expected, make) in PLANTED.items():
@@ -187,14 +191,17 @@ def personal(data: Path) -> str:
 
 
 def digits(rng: random.Random, count: int) -> str:
+    """Random digits."""
     return "".join(rng.choice(string.digits) for _ in range(count))
 
 
 def token(rng: random.Random, count: int) -> str:
+    """Random letters and digits."""
     return "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(count))
 
 
 def name(rng: random.Random) -> str:
+    """The first part of an invented address."""
     return (
         rng.choice(("orla", "bram", "tamsin", "ludo", "wanda"))
         + rng.choice((".", "_", ""))
@@ -203,12 +210,14 @@ def name(rng: random.Random) -> str:
 
 
 def host(rng: random.Random) -> str:
+    """The host of an invented address."""
     return rng.choice(("northmail", "kelpworks", "dunmere-post", "mail.oakhold")) + rng.choice(
         (".net", ".org", ".co.uk", ".de")
     )
 
 
 def card(rng: random.Random) -> str:
+    """A card number with a right check digit."""
     body = rng.choice(("4", "51", "55", "6011")) + digits(rng, 16)
     body = body[:15]
     for check in string.digits:
@@ -222,12 +231,14 @@ def card(rng: random.Random) -> str:
 
 
 def iban(rng: random.Random) -> str:
+    """A German IBAN with right check digits."""
     body = digits(rng, 18)
     check = 98 - int(body + "131400") % 97
     return f"DE{check:02d}{body}"
 
 
 def spaced(number: str, step: int = 4, by: str = " ") -> str:
+    """A number in groups."""
     return by.join(number[place : place + step] for place in range(0, len(number), step))
 
 
@@ -275,6 +286,7 @@ DECOYS: dict[str, Make] = {
 
 
 def harm(data: Path) -> str:
+    """Rows that leave by the word lists."""
     lima = read_instructions(data / "lima/lima_train_even.jsonl.zst")
     rules = [unsafe("prompt"), unsafe()]
     rows = [["LIMA, every second row", share(dropped(lima, *rules), len(lima))]]
@@ -306,6 +318,7 @@ def harm(data: Path) -> str:
 
 
 def style(data: Path) -> str:
+    """Recall and false alarms of the phrases of assistants."""
     folder = data / "human_vs_machine"
     rows = []
     for name_, human, machine in pairs(folder):
@@ -333,6 +346,7 @@ def style(data: Path) -> str:
 
 
 def pairs(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Sets of human and machine text: name, human, machine."""
     hc3 = lines(folder / "HC3/open_qa.jsonl.zst")
     yield (
         "HC3, open questions, ChatGPT",
@@ -353,6 +367,7 @@ def pairs(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def evaluation(data: Path) -> str:
+    """Planted and real rows against all evaluation sets."""
     paths = [
         p
         for p in sorted((data / "eval").rglob("*"))
@@ -427,11 +442,13 @@ def evaluation(data: Path) -> str:
 
 
 def real(data: Path, site: str) -> pl.DataFrame:
+    """The answers of a site, without prompts."""
     folder = "stackoverflow.com" if site == "stackoverflow" else f"{site}.stackexchange.com"
     return answers(data / "dumps/stackexchange" / folder).with_columns(prompt=pl.lit(""))
 
 
 def swapped(text: str, step: int, spare: list[str], rng: random.Random) -> str:
+    """A text with each so many-th word replaced."""
     words = text.split()
     for place in range(step - 1, len(words), step):
         words[place] = rng.choice(spare)

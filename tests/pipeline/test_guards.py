@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from pipeline.loading import load
 from pipeline.run import Workspace, curate
@@ -17,7 +18,9 @@ LONG = 2 * (
     "heated; a stone at the bottom gives the crust its spring. "
 )
 HELD_OUT = "Why does the crumb of my rye loaf turn gummy and sticky in the middle after baking?"
-PARAPHRASE = "Why is the inside of my rye bread sticky and gummy after it was baked?"
+PARAPHRASE = (
+    "My rye loaf has a gummy, sticky crumb in the centre once it is baked. What causes that?"
+)
 
 # name: (title, answer, year, votes, reason)
 PLANTED = {
@@ -87,6 +90,7 @@ def posts() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_no_planted_row_reaches_the_release(sample: Path, tmp_path: Path) -> None:
     site = tmp_path / "dumps" / "stackexchange" / "bread.example"
     shutil.copytree(sample / "stackexchange" / "bread.example", site)
@@ -101,6 +105,7 @@ def test_no_planted_row_reaches_the_release(sample: Path, tmp_path: Path) -> Non
             f"contamination.against=[{held_out}]",
             "clean.prompt=title",
             "filter.stackexchange.require_whole=false",
+            "filter.stackexchange.max_first_person=null",
             "select.quotas={other: 10}",
             "select.validation={}",
             "select.test={}",
