@@ -9,21 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from filters.rule import Rule, judge, judge_all
+from pipeline.contamination.match import Index, evidence, find
 from pipeline.copies import RANKED_BY
 from pipeline.dedup import FIELDS, field_text, find_copies, sketch_field
 from pipeline.dialogue import as_single_turn
 from pipeline.errors import CurationError
 from pipeline.filter import rules_for
 from pipeline.instructions import read_instructions
-from pipeline.minhash import exact_keys, shingle
 from pipeline.recipe import Dedup, Filter, Recipe
-
-# Words in common from which a row counts as contaminated (GPT-3, arXiv 2005.14165, appendix C).
-CONTAMINATION_WORDS = 13
 
 
 @dataclass(frozen=True)
@@ -179,22 +175,11 @@ def duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
 
 
 def contaminated(rows: pl.DataFrame, against: Sequence[Path]) -> pl.DataFrame:
-    """Return a line per row and evaluation set whose text it holds; `rows` as for `duplicates`."""
-    lines = []
-    prompts = exact_keys(rows["prompt"].to_list())
-    texts = rows.select(pl.concat_str(["prompt", "response"], separator="\n", ignore_nulls=True))
-    grams = shingle(texts.to_series(), CONTAMINATION_WORDS)
-    for path in against:
-        evaluation = read_instructions(path)
-        same = set(exact_keys(evaluation["prompt"].to_list())) - {None}
-        asked = evaluation["prompt"].fill_null("")
-        long = asked.filter(asked.str.count_matches(r"[\p{L}\p{N}_]+") >= CONTAMINATION_WORDS)
-        known = np.unique(shingle(long, CONTAMINATION_WORDS).hashes)
-        for number, row in enumerate(rows["__row"]):
-            if prompts[number] in same:
-                lines.append((row, "contaminated", f"the same prompt as in {path.name}", 3))
-            elif len(known) and np.isin(grams.of(number), known).any():
-                detail = f"{CONTAMINATION_WORDS} words in a row of a prompt in {path.name}"
-                lines.append((row, "contaminated", detail, 3))
-    schema = {"__row": pl.UInt32, "reason": pl.String, "detail": pl.String, "order": pl.Int32}
-    return pl.DataFrame(lines, schema=schema, orient="row")
+    """Return a line per row that holds text of an evaluation set, with the evidence."""
+    found = evidence(find(rows, Index.of(against)))
+    return rows.join(found, on="id", maintain_order="left").select(
+        pl.col("__row").cast(pl.UInt32),
+        pl.lit("contaminated").alias("reason"),
+        "detail",
+        pl.lit(3).alias("order"),
+    )

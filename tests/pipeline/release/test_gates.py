@@ -85,7 +85,10 @@ def test_text_of_an_evaluation_set_blocks_and_its_bytes_are_in_the_key(run, tiny
     recipe = with_gates(tiny, evaluation=[str(asked)])
     error = blocked(run, recipe, tmp_path)
     assert outcome(error.kept, "evaluation")["rows"] == [
-        ["stackexchange:cooking:6", "the same prompt as in eval.jsonl"]
+        [
+            "stackexchange:cooking:6",
+            "the prompt of row 1 of eval in our prompt (exact, 1.0): How do I do thing 6 well?",
+        ]
     ]
     asked.write_text(json.dumps({"prompt": "Something else?", "response": "x"}) + "\n")
     built = build(run, recipe, tmp_path / "releases", stages=STAGES)
