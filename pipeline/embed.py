@@ -50,10 +50,7 @@ class EmbedStage:
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard per file; the model's digest and the number type are part of its key."""
-        options = (
-            ("dtype", resolve_dtype(self.settings.dtype)),
-            ("model", model_digest(find_model(self.settings.model))),
-        )
+        options = decisive(self.settings)
         return [Shard(file.path.stem, (file,), options) for file in ordered(inputs)]
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
@@ -72,39 +69,54 @@ class EmbedStage:
         return ShardStats(len(frame), len(frame))
 
     def _vectors(self, texts: Sequence[str], shard: Shard) -> npt.NDArray[np.float16]:
-        keys = [vectorcache.text_key(text) for text in texts]
-        folder = self._folder(shard)
-        known = vectorcache.lookup(folder, keys) if folder else {}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        if missing or not texts:
-            encoder = load_encoder(self.settings, shard.option("dtype"), self.threads)
-            new = encoder.encode(list(missing.values()))
-            if not texts:
-                return new
-            if folder:
-                vectorcache.store(folder, list(missing), new)
-            known.update(zip(missing, new, strict=True))
+        found, embedded = embed_texts(texts, self.settings, shard.options, self.cache, self.threads)
         logger.info(
-            "stage=%s shard=%s texts=%d embedded=%d",
-            self.name,
-            shard.name,
-            len(texts),
-            len(missing),
+            "stage=%s shard=%s texts=%d embedded=%d", self.name, shard.name, len(texts), embedded
         )
-        return np.stack([known[key] for key in keys])
+        return found
 
-    def _folder(self, shard: Shard) -> Path | None:
-        """Return the cache folder of all that decides a vector besides the text."""
-        if self.cache is None:
-            return None
-        import torch
 
-        decides = {
-            "scheme": SCHEME,
-            "options": shard.options,
-            "settings": self.settings.model_dump(mode="json", exclude={"model", "device", "dtype"}),
-            "device": resolve_device(self.settings.device),
-            "torch": torch.__version__,
-        }
-        model = os.path.basename(self.settings.model.rstrip("/"))  # noqa: PTH119
-        return self.cache / f"{model}-{digest_json(decides)[:16]}"
+def decisive(settings: Embed) -> tuple[tuple[str, str], ...]:
+    """Return what decides a vector and is not in the recipe: the number type, the model's bytes."""
+    return (
+        ("dtype", resolve_dtype(settings.dtype)),
+        ("model", model_digest(find_model(settings.model))),
+    )
+
+
+def embed_texts(
+    texts: Sequence[str],
+    settings: Embed,
+    options: tuple[tuple[str, str], ...],
+    cache: Path | None,
+    threads: int = 1,
+) -> tuple[npt.NDArray[np.float16], int]:
+    """Return a vector for each text and how many were not in the cache; see `decisive`."""
+    keys = [vectorcache.text_key(text) for text in texts]
+    folder = _folder(settings, options, cache) if cache else None
+    known = vectorcache.lookup(folder, keys) if folder else {}
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    if missing or not texts:
+        encoder = load_encoder(settings, dict(options)["dtype"], threads)
+        new = encoder.encode(list(missing.values()))
+        if not texts:
+            return new, 0
+        if folder:
+            vectorcache.store(folder, list(missing), new)
+        known.update(zip(missing, new, strict=True))
+    return np.stack([known[key] for key in keys]), len(missing)
+
+
+def _folder(settings: Embed, options: tuple[tuple[str, str], ...], cache: Path) -> Path:
+    """Return the cache folder of all that decides a vector besides the text."""
+    import torch
+
+    decides = {
+        "scheme": SCHEME,
+        "options": options,
+        "settings": settings.model_dump(mode="json", exclude={"model", "device", "dtype"}),
+        "device": resolve_device(settings.device),
+        "torch": torch.__version__,
+    }
+    model = os.path.basename(settings.model.rstrip("/"))  # noqa: PTH119
+    return cache / f"{model}-{digest_json(decides)[:16]}"

@@ -6,7 +6,7 @@ each record, so a file may mix them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +49,25 @@ _RESPONSES = ("response", "output", "completion", "answer", "Best Answer", "cano
 Turn = dict[str, str]
 
 
-def read_instructions(path: Path, limits: Limits | None = None) -> pl.DataFrame:
+def read_instructions(
+    path: Path, limits: Limits | None = None, keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Read a whole instruction set; rows keep their order.
 
-    Raises SourceError naming the file and the record that cannot be read.
+    `keep` names further keys of the records, which become columns of texts, null where a record has
+    no such key. Raises SourceError naming the file and the record that cannot be read.
     """
-    rows = [
-        _row(record, number, path)
-        for number, record in enumerate(_records(path, limits or Limits()), 1)
-    ]
+    rows = []
+    for number, record in enumerate(_records(path, limits or Limits()), 1):
+        row = _row(record, number, path)
+        kept = {name: record.get(name) if isinstance(record, dict) else None for name in keep}
+        rows.append(
+            row | {name: None if value is None else str(value) for name, value in kept.items()}
+        )
     if not rows:
         raise SourceError(f"{path} holds no records.")
-    frame = pl.DataFrame(rows, schema=INSTRUCTION, orient="row")
+    schema = {**INSTRUCTION, **dict.fromkeys(keep, pl.String())}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
     if frame["id"].n_unique() < len(frame):
         # Ids that are not unique are no ids; the row's number is.
         frame = frame.with_columns(pl.row_index("id") + 1).with_columns(

@@ -24,7 +24,6 @@ from pipeline.fetch import Fetched
 from pipeline.lm.report import Scored
 from pipeline.lm.score import SCORES
 from pipeline.prune import Pruned
-from pipeline.recipe import Dedup
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
 from pipeline.release.diff import Change, Diff, Edit
@@ -114,7 +113,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
     table = pl.DataFrame({"passed": [True], "reason": [None]}, schema_overrides={"reason": str})
     answers: dict[str, dict[str, Any]] = {
         "run": Result("", "", 0, {}, {}, [], 0.0, []).to_json(),
-        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", Dedup()),
+        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", 0.75),
         "audit": Audit(Path(), table, {}).to_json(),
         "score": Scored(
             Path(), "m", "float32", pl.DataFrame(schema=SCORES), pl.Series(), 0.0

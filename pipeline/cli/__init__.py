@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import installation, recipes, releases, reviews, runs, schedule, scoring, sets
+from pipeline.cli import (
+    installation,
+    learning,
+    recipes,
+    releases,
+    reviews,
+    runs,
+    schedule,
+    scoring,
+    sets,
+)
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -39,6 +49,7 @@ app.command("fetch-dumps")(sets.fetch_dumps)
 app.command()(sets.dedup)
 app.command()(sets.audit)
 app.command()(scoring.score)
+app.command()(learning.learn)
 app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)

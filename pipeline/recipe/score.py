@@ -27,12 +27,9 @@ class Weights(Part):
         ge=0,
         description="Of the response after its prompt, lower is better; needs score.lm.model.",
     )
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if not sum(self.model_dump().values()):
-            raise ValueError("all weights are 0: no score can be made")
-        return self
+    learned: float = Field(
+        default=0.5, ge=0, description="A score that `thousand learn` trained; see `learned`."
+    )
 
 
 class LanguageModel(Part):
@@ -80,6 +77,17 @@ class Score(Part):
 
     weights: Weights = Weights()
     lm: LanguageModel = LanguageModel()
+    learned: str | None = Field(
+        default=None,
+        description="The folder of a score that `thousand learn` trained; null: none.",
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        given = self.weights.model_dump(exclude=None if self.learned else {"learned"})
+        if not sum(given.values()):
+            raise ValueError("all weights are 0: no score can be made")
+        return self
 
     @model_validator(mode="after")
     def _model_for_its_weights(self) -> Self:

@@ -5,7 +5,7 @@ inside the row's group and the rank is shaped into [0, 1]. Groups differ in leng
 by their nature: a recipe with quotas asks which row of a group is better, not which group is.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -33,9 +33,9 @@ def as_it_is(value: pl.Expr) -> pl.Expr:
     return value
 
 
-def parts_for(columns: Collection[str]) -> tuple[Evidence, ...]:
-    """Return the parts that rows with these columns can have."""
-    return tuple(part for part in PARTS if part.reads is None or part.reads in columns)
+def parts_for(columns: Collection[str], known: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Return the parts, of those known, that rows with these columns can have."""
+    return tuple(part for part in known if part.reads is None or part.reads in columns)
 
 
 PARTS = (

@@ -5,14 +5,17 @@ holds each part by its name; both are null where a row has nothing to judge, suc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.recipe import Recipe, Score
+from pipeline.encoder import find_model, model_digest
+from pipeline.recipe import Embed, Recipe, Score
+from pipeline.score import learned
 from pipeline.score.combine import combine
-from pipeline.score.parts import PARTS, parts_for
+from pipeline.score.parts import PARTS, Evidence, as_it_is, parts_for
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import each_file, ordered, write
 
@@ -24,20 +27,27 @@ class ScoreStage:
     settings: Score
     name: str = "score"
     version: int = 1
+    embed: Embed = field(default_factory=Embed)  # what a learned score must have been trained with
 
     @classmethod
     def of(cls, recipe: Recipe) -> "ScoreStage":
         """Make the stage of a recipe."""
-        return cls(recipe.score)
+        return cls(recipe.score, embed=recipe.embed)
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard: a rank depends on all rows of the group."""
-        return [Shard("all", tuple(ordered(inputs)))]
+        options: tuple[tuple[str, str], ...] = ()
+        if self.settings.learned:
+            model = learned.load(Path(self.settings.learned))
+            learned.check_embedding(model, model_digest(find_model(self.embed.model)))
+            options = (("learned", model.about["sha256"]),)
+        return [Shard("all", tuple(ordered(inputs)), options)]
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Measure file by file, rank over all, write file by file."""
-        measured = pl.concat([measure(frame) for frame, _ in each_file(shard)]).sort("id")
-        parts = [part for part in PARTS if part.name in measured.columns]
+        known = (*PARTS, *_learned(self.settings))
+        measured = pl.concat([measure(frame, known) for frame, _ in each_file(shard)]).sort("id")
+        parts = [part for part in known if part.name in measured.columns]
         scores = combine(measured, self.settings.weights.model_dump(), parts)
         for frame, name in each_file(shard):
             write(frame.join(scores, on="id", how="left", maintain_order="left"), out / name)
@@ -52,9 +62,9 @@ class ScoreStage:
         return ShardStats(len(measured), len(measured), facts=facts)
 
 
-def measure(frame: pl.DataFrame) -> pl.DataFrame:
+def measure(frame: pl.DataFrame, known: Sequence[Evidence] = PARTS) -> pl.DataFrame:
     """Measure the parts that the frame has columns for; rows without a response get nulls."""
-    parts = parts_for(frame.columns)
+    parts = parts_for(frame.columns, known)
     answered = pl.col("response").is_not_null()
     measured = frame.select("id", "group", "response").with_columns(
         part.measure(frame).alias(part.name) for part in parts
@@ -62,3 +72,11 @@ def measure(frame: pl.DataFrame) -> pl.DataFrame:
     return measured.select(
         "id", "group", *(pl.when(answered).then(part.name).alias(part.name) for part in parts)
     )
+
+
+def _learned(settings: Score) -> list[Evidence]:
+    """Return the learned score as evidence, where the recipe names one."""
+    if settings.learned is None:
+        return []
+    model = learned.load(Path(settings.learned))
+    return [Evidence("learned", partial(learned.measure, model=model), as_it_is)]

@@ -56,7 +56,7 @@ def test_ranks_are_inside_the_group_and_lacking_parts_are_left_out(make_rows, ru
     assert parts.row(3) == (None,) * len(plain)
     assert parts["structure"][2] == 0.5  # a lone row of its group
     assert parts.columns == plain
-    assert [part.name for part in PARTS] == list(Weights.model_fields)
+    assert [*(part.name for part in PARTS), "learned"] == list(Weights.model_fields)
 
 
 def test_fit_is_the_cosine_of_prompt_and_response(make_rows) -> None:
@@ -85,4 +85,5 @@ def test_quality_stays_in_range_and_says_when_it_knows_nothing(rows) -> None:
 
 def test_all_weights_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="no score can be made"):
-        Weights(votes=0, accepted=0, structure=0, length=0, fit=0)
+        Score(weights=Weights(votes=0, accepted=0, structure=0, length=0, fit=0))
+    assert Score(weights=Weights(votes=0, accepted=0, structure=0, length=0, fit=0), learned="m")

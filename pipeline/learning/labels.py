@@ -1,0 +1,102 @@
+"""Read the rows to learn from: a labelled table, or good rows and ordinary ones in two files.
+
+Any shape that `thousand audit` reads is read. A label is a number, or a verdict of a review
+(accept, reject). The group of a row, by which learning is checked, is the site it comes from; where rows
+name none, topics stand in for sites.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.errors import CurationError
+from pipeline.instructions import read_instructions
+
+GROUP_COLUMNS = ("domain", "site", "host")
+VERDICTS = {
+    "accept": 1.0, "accepted": 1.0, "reject": 0.0, "rejected": 0.0, "edit": 1.0, "true": 1.0, "false": 0.0,
+}  # fmt: skip
+UNDECIDED = ("flag", "clear")  # a review's words for "look again"
+TOPICS = "topics"
+_TOPICS = 20
+
+
+def labelled(files: Sequence[Path], column: str, groups: str | None) -> pl.DataFrame:
+    """Return `prompt`, `response`, `label` and `group` of tables with a column of labels.
+
+    Rows without a label, a prompt or a response are left out. Raises CurationError where a label is
+    no number and no verdict, or where no row has one.
+    """
+    frame = _read(files, groups, column)
+    said = pl.col(column).str.strip_chars().str.to_lowercase()
+    frame = frame.filter(said.is_not_null() & ~said.is_in(["", *UNDECIDED]))
+    if not len(frame):
+        raise CurationError(
+            f"{_named(files)}: no row has a label in a column {column!r}; name the column with --label."
+        )
+    text = pl.col(column).str.strip_chars().str.to_lowercase()
+    verdict = text.replace_strict(VERDICTS, default=None, return_dtype=pl.Float64)
+    frame = frame.with_columns(read_as=pl.coalesce(text.cast(pl.Float64, strict=False), verdict))
+    bad = frame.filter(pl.col("read_as").is_null() | ~pl.col("read_as").is_finite())
+    if len(bad):
+        raise CurationError(
+            f"{bad['file'][0]}, record {bad['number'][0]}: the label {bad[column][0]!r} is neither a "
+            f"number nor one of {', '.join(VERDICTS)}; repair it, or leave it empty."
+        )
+    return frame.select("prompt", "response", pl.col("read_as").alias("label"), "group")
+
+
+def contrasted(good: Sequence[Path], ordinary: Sequence[Path], groups: str | None) -> pl.DataFrame:
+    """Return the rows of good files with label 1 and those of ordinary files with label 0."""
+    return pl.concat(
+        [
+            _read(good, groups).select("prompt", "response", pl.lit(1.0).alias("label"), "group"),
+            _read(ordinary, groups).select(
+                "prompt", "response", pl.lit(0.0).alias("label"), "group"
+            ),
+        ]
+    )
+
+
+def _read(files: Sequence[Path], groups: str | None, *columns: str) -> pl.DataFrame:
+    wanted = [groups] if groups and groups != TOPICS else list(GROUP_COLUMNS)
+    keep = list(dict.fromkeys([*columns, *wanted]))
+    frames = []
+    for path in files:
+        frame = read_instructions(path, keep=keep).with_row_index("number", 1)
+        frames.append(frame.with_columns(file=pl.lit(str(path))))
+    frame = pl.concat(frames)
+    group = pl.lit(None, pl.String) if groups == TOPICS else pl.coalesce(wanted)
+    whole = (pl.col("prompt").str.strip_chars() != "") & (
+        pl.col("response").str.strip_chars() != ""
+    )
+    return frame.filter(whole.fill_null(False)).with_columns(group=group)
+
+
+def group_numbers(
+    frame: pl.DataFrame, prompts: npt.NDArray[np.float32], groups: str | None
+) -> tuple[npt.NDArray[np.int64], str]:
+    """Number the groups of rows, and say what they are.
+
+    Without --groups, sites are taken if every row names one, else topics of the prompts' vectors.
+    """
+    from pipeline.cluster import assign
+    from pipeline.recipe import Cluster
+
+    known = frame["group"].is_not_null()
+    if groups not in (None, TOPICS) and not known.all():
+        raise CurationError(
+            f"{int((~known).sum())} labelled rows have no value in the column {groups!r}; fill it, or "
+            "use --groups topics."
+        )
+    if groups != TOPICS and known.all():
+        return frame["group"].rank("dense").cast(pl.Int64).to_numpy(), groups or "sites"
+    found, _ = assign(prompts, Cluster(clusters=min(_TOPICS, len(frame))))
+    return found, "topics of the prompts, by k-means"
+
+
+def _named(files: Sequence[Path]) -> str:
+    return ", ".join(str(path) for path in files)

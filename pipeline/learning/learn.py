@@ -1,0 +1,140 @@
+"""Train a learned score from a user's labels and write it with its card: `thousand learn`."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.embed import decisive, embed_texts
+from pipeline.errors import CurationError
+from pipeline.learning.card import render
+from pipeline.learning.fit import FOLDS, Training, check, out_of_fold, train
+from pipeline.learning.labels import group_numbers
+from pipeline.learning.measures import (
+    Figure,
+    auc,
+    calibration_error,
+    interval,
+    rank_correlation,
+    reliability,
+)
+from pipeline.manifest import digest_file
+from pipeline.recipe import Embed
+from pipeline.score.learned import Floats, Learned, features, save
+from pipeline.vectors import PROMPT, RESPONSE, column, matrix
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What training gave; `model` is ready to be saved."""
+
+    model: Learned
+    rows: int
+    groups: int
+    figures: dict[str, dict[str, Figure]]
+
+    def to_json(self, out: Path) -> dict[str, Any]:
+        """Return the answer of `thousand learn --json`."""
+        figures = {
+            name: {who: asdict(figure) for who, figure in each.items()}
+            for name, each in self.figures.items()
+        }
+        return {"out": str(out), "rows": self.rows, "groups": self.groups, "figures": figures}
+
+
+def learn(
+    frame: pl.DataFrame,
+    files: Sequence[Path],
+    *,
+    groups: str | None = None,
+    settings: Embed | None = None,
+    cache: Path | None = None,
+    seed: int = 0,
+) -> Answer:
+    """Train on rows with `prompt`, `response`, `label` and `group`; see pipeline.learning.labels.
+
+    Raises CurationError where there is too little to learn from.
+    """
+    settings = settings or Embed()
+    rows = with_vectors(frame, settings, cache)
+    numbers, grouped_by = group_numbers(rows, matrix(rows[PROMPT]), groups)
+    labels = rows["label"].to_numpy().astype(np.float64)
+    check(labels, numbers)
+    data = Training(features(rows), labels, numbers)
+    held_out = out_of_fold(data, seed)
+    figures = compare(data, held_out, rows["response"].str.len_chars().to_numpy().astype(float))
+    about = {
+        "seed": seed,
+        "embedding": settings.model,
+        "embedding_sha256": dict(decisive(settings))["model"],
+        "trained_on": {
+            "files": [{"name": path.name, "sha256": _digest(path)} for path in files],
+            "rows": len(data),
+            "groups": len(np.unique(numbers)),
+            "grouped_by": grouped_by,
+            "labels": f"from {labels.min():g} to {labels.max():g}, {labels.mean():.3f} on average",
+        },
+        "measured": {
+            "folds": min(FOLDS, len(np.unique(numbers))),
+            "figures": {
+                name: {who: asdict(figure) for who, figure in each.items()}
+                for name, each in figures.items()
+            },
+            "calibration_error": calibration_error(held_out, labels),
+            "reliability": [
+                {"score": score, "label": label, "rows": count}
+                for score, label, count in reliability(held_out, labels)
+            ],
+        },
+    }
+    return Answer(train(data, about, seed), len(data), len(np.unique(numbers)), figures)
+
+
+def with_vectors(frame: pl.DataFrame, settings: Embed, cache: Path | None) -> pl.DataFrame:
+    """Add the vectors of prompt and response, from the cache where they are known."""
+    texts = frame["prompt"].to_list() + frame["response"].to_list()
+    found, _ = embed_texts(texts, settings, decisive(settings), cache, threads=2)
+    return frame.with_columns(
+        column(PROMPT, found[: len(frame)]), column(RESPONSE, found[len(frame) :])
+    )
+
+
+def compare(data: Training, scores: Floats, length: Floats) -> dict[str, dict[str, Figure]]:
+    """Measure held-out scores and length alone; AUC where there are two labels, else Spearman."""
+    two = len(np.unique(data.labels)) == 2
+    measure, name = (auc, "AUC") if two else (rank_correlation, "rank correlation (Spearman)")
+    labels = (data.labels == data.labels.max()).astype(np.float64) if two else data.labels
+    return {
+        what: {
+            who: interval(measure, values, labels, data.groups, inside=inside)
+            for who, values in (("learned", scores), ("length", length))
+        }
+        for what, inside in ((name, False), (f"{name} inside a group", True))
+    }
+
+
+def write(model: Learned, out: Path) -> None:
+    """Write the model's folder whole or not at all; refuses a folder that holds something else."""
+    if out.exists() and any(out.iterdir()) and not (out / "model.json").exists():
+        raise CurationError(f"{out} holds other files; name a new folder with --out.")
+    scratch = out.with_name(f".{out.name}.scratch")
+    shutil.rmtree(scratch, ignore_errors=True)
+    save(model, scratch)
+    (scratch / "README.md").write_text(render(model.about), encoding="utf-8")
+    # The old one is there until the new one is whole; a folder cannot replace one that holds files.
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.replace(old)
+    scratch.replace(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        return digest_file(path)
+    return ", ".join(digest_file(file) for file in sorted(path.rglob("*.parquet")))

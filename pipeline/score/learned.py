@@ -1,0 +1,167 @@
+"""A learned score: a small model on surface features and the fit, trained by `thousand learn`.
+
+A model is a folder: `model.safetensors` with arrays, `model.json` with what they were made for,
+`README.md` (the card). Nothing in it runs when it is read. A linear member and a forest of small
+trees see the same features; both are on the scale of the training labels, and the score is their
+mean. Whole vectors are left out: they tell the topic, and did not help on sites that a model had
+not seen (docs/quality.md).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.errors import ModelError
+from pipeline.manifest import digest_file
+from pipeline.score.surface import FEATURES, surface
+from pipeline.vectors import PROMPT, RESPONSE, cosines, matrix
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+ABOUT = "model.json"
+
+Floats = npt.NDArray[np.float64]
+
+# The features in the order of the arrays.
+COLUMNS = (*FEATURES, "fit")
+
+_ARRAYS = (
+    "mean", "scale", "coefficients", "intercept",
+    "tree_starts", "left", "right", "feature", "threshold", "value", "tree_base",
+)  # fmt: skip
+
+
+def features(frame: pl.DataFrame) -> Floats:
+    """Return rows by COLUMNS of a frame with `prompt`, `response` and both vectors, none null."""
+    fit = cosines(matrix(frame[PROMPT]), matrix(frame[RESPONSE]))
+    return np.column_stack([surface(frame).to_numpy(), fit]).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained model; `about` is what `model.json` holds."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    about: dict[str, Any]
+
+    def predict(self, columns: Floats) -> Floats:
+        """Return the score of rows by COLUMNS, on the scale of the training labels."""
+        a = self.arrays
+        standard = (columns - a["mean"]) / a["scale"]
+        # Row by row, so that the sum of a row does not depend on its neighbours.
+        linear = np.einsum("ij,j->i", standard, a["coefficients"]) + a["intercept"][0]
+        mean: Floats = (linear + self._trees(columns)) / 2
+        return mean
+
+    def _trees(self, columns: Floats) -> Floats:
+        a = self.arrays
+        total = np.full(len(columns), a["tree_base"][0])
+        rows = np.arange(len(columns))
+        for start in a["tree_starts"]:
+            node = np.full(len(columns), start)
+            while True:
+                inner = a["left"][node] >= 0
+                if not inner.any():
+                    break
+                # Trees were split on float32, as scikit-learn holds its data.
+                value = columns[rows, a["feature"][node]].astype(np.float32)
+                goes = np.where(value <= a["threshold"][node], a["left"][node], a["right"][node])
+                node = np.where(inner, goes, node)
+            total += a["value"][node]
+        return total
+
+
+def save(model: Learned, folder: Path) -> None:
+    """Write the model's files; `model.json` last, with the digest of the arrays."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ABOUT).unlink(missing_ok=True)
+    save_file(
+        {name: np.ascontiguousarray(model.arrays[name]) for name in _ARRAYS}, folder / WEIGHTS
+    )
+    about = {**model.about, "format": FORMAT, "sha256": digest_file(folder / WEIGHTS)}
+    (folder / ABOUT).write_text(
+        json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def load(folder: Path) -> Learned:
+    """Read a model. Raises ModelError if there is none, or if it is damaged or of another make."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        damaged = about["sha256"] != digest_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder} holds no learned score: {Path(error.filename).name} is not there. Train one "
+            "with `thousand learn`."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / ABOUT} cannot be read ({error}); train it again.") from error
+    if about.get("format") != FORMAT or about.get("columns") != list(COLUMNS):
+        raise ModelError(
+            f"{folder} was trained by another version of Thousand, with other features; train it "
+            "again with `thousand learn`."
+        )
+    if damaged:
+        raise ModelError(f"{folder / WEIGHTS} is not the file that was trained; train it again.")
+    try:
+        arrays = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS} is damaged ({error}); train it again.") from error
+    if not _sound(arrays):
+        raise ModelError(f"{folder / WEIGHTS} holds no arrays of a learned score; train it again.")
+    return Learned(arrays, about)
+
+
+def _sound(arrays: dict[str, npt.NDArray[Any]]) -> bool:
+    """Tell whether arrays from anywhere can be worked with: their shapes, and trees that end."""
+    if set(arrays) != set(_ARRAYS) or any(array.ndim != 1 for array in arrays.values()):
+        return False
+    nodes, wide = len(arrays["left"]), len(COLUMNS)
+    sizes = dict.fromkeys(("mean", "scale", "coefficients"), wide)
+    sizes |= dict.fromkeys(("intercept", "tree_base"), 1)
+    sizes |= dict.fromkeys(("right", "feature", "threshold", "value"), nodes)
+    if any(len(arrays[name]) != size for name, size in sizes.items()):
+        return False
+    whole = ("tree_starts", "left", "right", "feature")
+    if any(arrays[name].dtype != (np.int64 if name in whole else np.float64) for name in _ARRAYS):
+        return False
+    if not all(np.isfinite(arrays[name]).all() for name in set(_ARRAYS).difference(whole)):
+        return False
+    if not (arrays["scale"] > 0).all() or not np.isin(arrays["feature"], np.arange(wide)).all():
+        return False
+    starts, left, right = arrays["tree_starts"], arrays["left"], arrays["right"]
+    inner = left >= 0
+    # A child stands behind its parent, so that every way down ends.
+    after = (
+        (left > np.arange(nodes)) & (right > np.arange(nodes)) & (left < nodes) & (right < nodes)
+    )
+    return bool(after[inner].all() and ((starts >= 0) & (starts < nodes)).all())
+
+
+def check_embedding(model: Learned, digest: str) -> None:
+    """Raise ModelError where rows are embedded by another model than the training rows were."""
+    if model.about.get("embedding_sha256") != digest:
+        raise ModelError(
+            f"The learned score was trained with the embedding model {model.about.get('embedding')}, "
+            "and the recipe's embed.model is another: train it again with that one."
+        )
+
+
+def measure(frame: pl.DataFrame, model: Learned) -> pl.Series:
+    """Return the score of each row of a stage; null for a row without a response."""
+    there = frame["response"].is_not_null() & frame[RESPONSE].is_not_null()
+    values = np.full(len(frame), np.nan)
+    answered = frame.filter(there)
+    if len(answered):
+        values[there.to_numpy()] = model.predict(features(answered))
+    return pl.Series("learned", values).fill_nan(None)

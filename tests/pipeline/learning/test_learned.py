@@ -1,0 +1,188 @@
+"""The files of a learned score, the labels it learns from, and its place in the score stage."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.encoder import find_model, model_digest
+from pipeline.errors import CurationError, ModelError
+from pipeline.learning.fit import Training, train
+from pipeline.learning.labels import contrasted, labelled
+from pipeline.learning.learn import write
+from pipeline.recipe import Embed, Score
+from pipeline.score.learned import COLUMNS, Learned, load, measure
+from pipeline.score.stage import ScoreStage
+from pipeline.score.surface import FEATURES, surface
+from pipeline.stage import InputFile
+from pipeline.vectors import PROMPT, RESPONSE, column, snap
+
+MEASURED = {
+    "folds": 5,
+    "figures": {},
+    "calibration_error": 0.1,
+    "reliability": [],
+}
+DIGEST = model_digest(find_model(Embed().model))
+TRAINED = {"files": [], "rows": 1, "groups": 1, "grouped_by": "sites", "labels": "from 0 to 1"}
+
+
+@pytest.fixture(scope="module")
+def model() -> Learned:
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(300, len(COLUMNS)))
+    about = {
+        "embedding": "m",
+        "embedding_sha256": DIGEST,
+        "seed": 0,
+        "trained_on": TRAINED,
+        "measured": MEASURED,
+    }
+    return train(Training(columns, columns[:, 0], np.arange(300) % 6), about)
+
+
+def frame(*responses: str | None) -> pl.DataFrame:
+    vectors = column("v", snap(np.eye(len(responses), 8) + 0.1))
+    return pl.DataFrame(
+        {
+            "id": [f"r{row}" for row in range(len(responses))],
+            "group": "stem",
+            "prompt": "How does a wok work?",
+            "response": responses,
+            "votes_rank": 0.5,
+            "accepted": False,
+            PROMPT: vectors,
+            RESPONSE: vectors,
+        },
+        schema_overrides={"response": pl.String},
+    )
+
+
+def test_a_saved_score_is_the_same_to_the_last_bit(model: Learned, tmp_path: Path):
+    write(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    columns = np.random.default_rng(1).normal(size=(40, len(COLUMNS)))
+    assert again.predict(columns).tolist() == model.predict(columns).tolist()
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    ]
+    assert "Length alone" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_damaged_a_foreign_and_a_missing_model_are_refused(model: Learned, tmp_path: Path):
+    with pytest.raises(ModelError, match=r"model\.json is not there"):
+        load(tmp_path)
+    write(model, tmp_path / "m")
+    about = json.loads((tmp_path / "m" / "model.json").read_text(encoding="utf-8"))
+    weights = tmp_path / "m" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ModelError, match="not the file that was trained"):
+        load(tmp_path / "m")
+    weights.write_bytes(whole)
+    (tmp_path / "m" / "model.json").write_text(json.dumps({**about, "columns": ["x"]}))
+    with pytest.raises(ModelError, match="another version of Thousand"):
+        load(tmp_path / "m")
+    (tmp_path / "m" / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("coefficients", np.zeros(3)),
+        ("coefficients", np.full(len(COLUMNS), np.nan)),
+        ("scale", np.zeros(len(COLUMNS))),
+        ("feature", None),
+        ("left", None),
+    ],
+)
+def test_forged_arrays_are_refused_even_with_their_digest(
+    model: Learned, tmp_path: Path, name: str, value: np.ndarray | None
+):
+    if value is None:  # a feature that is not there; a node that is its own child
+        value = np.full_like(model.arrays[name], 999 if name == "feature" else 0)
+    write(Learned({**model.arrays, name: value}, model.about), tmp_path / "m")
+    with pytest.raises(ModelError, match="no arrays of a learned score"):
+        load(tmp_path / "m")
+
+
+def test_a_folder_with_other_files_is_not_overwritten(model: Learned, tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(CurationError, match="holds other files"):
+        write(model, tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_the_stage_takes_it_as_one_part_and_its_digest_into_the_key(model: Learned, tmp_path: Path):
+    write(model, tmp_path / "m")
+    frame("1. Heat it.\n2. Stir.", "ok", None).write_parquet(tmp_path / "in.parquet")
+    file = InputFile(tmp_path / "in.parquet", "x", "cluster/in.parquet")
+    stage = ScoreStage(Score(learned=str(tmp_path / "m")))
+    (shard,) = stage.plan([file])
+    assert dict(shard.options)["learned"] == load(tmp_path / "m").about["sha256"]
+    other = {**model.about, "embedding_sha256": "x"}
+    write(Learned(model.arrays, other), tmp_path / "other")
+    with pytest.raises(ModelError, match=r"embed\.model is another"):
+        ScoreStage(Score(learned=str(tmp_path / "other"))).plan([file])
+    assert not ScoreStage(Score()).plan([file])[0].options
+    stage.work(shard, tmp_path / "out")
+    scored = pl.concat(pl.read_parquet(p) for p in (tmp_path / "out").glob("*.parquet")).sort("id")
+    parts = scored["quality_parts"].struct.field("learned")
+    assert sorted(parts.drop_nulls().to_list()) == [0.25, 0.75]
+    assert scored["quality"][2] is None
+
+
+def test_rows_without_a_response_have_no_learned_score(model: Learned):
+    assert measure(frame("a text", None), model).is_null().to_list() == [False, True]
+
+
+def test_surface_features_count_what_they_say():
+    one = surface(
+        pl.DataFrame(
+            {
+                "prompt": ["How do I season a wok?"],
+                "response": ["Heat it.\n\n- First, oil it.\n- Then wait!\n\n```\nx = 1\n```"],
+            }
+        )
+    ).row(0, named=True)
+    assert list(one) == list(FEATURES)
+    assert one["list_items"] == pytest.approx(np.log1p(2))
+    assert one["prompt_is_how"] == 1
+    assert one["code_share"] > 0.2
+    assert one["ends_whole"] == 1  # a closing fence
+    assert one["exclamations"] > 0
+
+
+@pytest.mark.parametrize("text", [None, "", "   ", "\u0301", "漢字" * 500, "`" * 1000])
+def test_surface_features_of_odd_texts_are_numbers(text: str | None):
+    odd = pl.DataFrame(
+        {"prompt": [text], "response": [text]}, schema={"prompt": pl.String, "response": pl.String}
+    )
+    assert np.isfinite(surface(odd).to_numpy()).all()
+
+
+def test_labels_are_numbers_or_verdicts_and_sites_are_found(tmp_path: Path):
+    path = tmp_path / "labels.jsonl"
+    records = [
+        {"prompt": "p", "response": "r", "verdict": "accept", "domain": "cooking"},
+        {"prompt": "p", "response": "r", "verdict": "0.25", "domain": "cooking"},
+        {"prompt": "p", "response": "r", "verdict": "Reject", "domain": "travel"},
+        {"prompt": "p", "response": "r", "domain": "travel"},
+        {"prompt": "p", "response": " ", "verdict": "accept"},
+    ]
+    path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
+    frame = labelled([path], "verdict", None)
+    assert frame["label"].to_list() == [1, 0.25, 0]
+    assert frame["group"].to_list() == ["cooking", "cooking", "travel"]
+    assert contrasted([path], [path], None)["label"].to_list() == [1.0] * 4 + [0.0] * 4
+    with pytest.raises(CurationError, match="no row has a label in a column 'stars'"):
+        labelled([path], "stars", None)
+    path.write_text(json.dumps({"prompt": "p", "response": "r", "label": "fine"}))
+    with pytest.raises(CurationError, match="record 1: the label 'fine' is neither"):
+        labelled([path], "label", None)
