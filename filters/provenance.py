@@ -1,4 +1,4 @@
-"""Rows that must not be released: nobody to thank for them, or a licence that is refused."""
+"""Rows that must not be released: nobody to thank, a refused licence, a model for an author."""
 
 from __future__ import annotations
 
@@ -38,4 +38,16 @@ def refused_licence(refused: Iterable[str]) -> Rule:
         needs=frozenset({"licence"}),
         cost=1,
         source="the recipe, release.refuse_licences",
+    )
+
+
+def model_origin() -> Rule:
+    """Drop rows whose response a model wrote; see `select.max_model_share`."""
+    return Rule(
+        code="model_origin",
+        fails=pl.col("origin").str.to_lowercase() == "model",
+        detail=pl.lit("written by a model; select.max_model_share is 0"),
+        needs=frozenset({"origin"}),
+        cost=1,
+        source="The False Promise of Imitating Proprietary LLMs (arXiv 2305.15717)",
     )

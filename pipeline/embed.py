@@ -53,6 +53,11 @@ class EmbedStage:
         options = decisive(self.settings)
         return [Shard(file.path.stem, (file,), options) for file in ordered(inputs)]
 
+    def of_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float16]:
+        """Return a vector for each text, outside of any run but by the same cache."""
+        options = decisive(self.settings)
+        return embed_texts(texts, self.settings, options, self.cache, self.threads)[0]
+
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Add the two columns of vectors to one file."""
         frame = pl.concat([pl.read_parquet(file.path) for file in shard.files]).sort("id")

@@ -16,7 +16,7 @@ from filters.language import language
 from filters.length import too_long, too_short
 from filters.personal import personal_data
 from filters.prompt import not_self_contained
-from filters.provenance import refused_licence, unattributed
+from filters.provenance import model_origin, refused_licence, unattributed
 from filters.references import refers_to_other_answers
 from filters.repetition import repeated_or_lost
 from filters.rule import Rule, judge
@@ -38,6 +38,7 @@ class FilterSettings(Part):
 
     rules: Filter
     refuse_licences: list[str]
+    refuse_model: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,11 @@ class FilterStage:
     def of(cls, recipe: Recipe) -> "FilterStage":
         """Take the stage's parts of the recipe."""
         return cls(
-            FilterSettings(rules=recipe.filter, refuse_licences=recipe.release.refuse_licences)
+            FilterSettings(
+                rules=recipe.filter,
+                refuse_licences=recipe.release.refuse_licences,
+                refuse_model=recipe.select.max_model_share == 0,
+            )
         )
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
@@ -78,8 +83,10 @@ def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFra
     # A dialogue is judged by all that is said in it, not by its last turn.
     numbered = as_single_turn(frame).with_row_index("__row").with_columns(__refuses=refusals(frame))
     gone = _refused(frame, settings.refuse_licences)
+    by_models = [model_origin()] if settings.refuse_model else []
     verdicts = [
         judge(part, rules_for(_ruling(settings.rules, source, refuses), gone)).select(
+        judge(part, by_models + rules_for(getattr(settings.rules, source), gone)).select(
             "__row", "reason", "detail"
         )
         for (source, refuses), part in numbered.partition_by(

@@ -1,8 +1,9 @@
-"""Read any instruction set as candidates: chat, ShareGPT, LIMA, Alpaca, prompt and response.
+"""Read any instruction set as candidates: chat, ShareGPT, LIMA, Alpaca, HC3, prompt and response.
 
 In: JSONL, JSON or Parquet (also .zst, .gz, .xz, .bz2), a saved `datasets` folder, or a release.
 Out: a frame with the columns that rules and duplicates read. The shape is told by the keys of
-each record, so a file may mix them.
+each record, so a file may mix them. Who wrote the response is what the record says, else what its
+shape says: ShareGPT and Alpaca were written by models, HC3 holds both kinds side by side.
 """
 
 import json
@@ -26,9 +27,13 @@ INSTRUCTION = pl.Schema(
         "system": pl.String(),
         "history": pl.List(TURN),
         "licence": pl.String(),
-        "origin": pl.String(),
+        "origin": pl.String(),  # human, model or unknown
+        "shape": pl.String(),  # chat, sharegpt, lima, alpaca, hc3 or plain
+        "member": pl.Boolean(),  # whether the record says that a model was trained on it
     }
 )
+
+ORIGINS = ("human", "model", "unknown")
 
 _ROLES = {
     "human": "user",
@@ -48,6 +53,10 @@ _RESPONSES = ("response", "output", "completion", "answer", "Best Answer", "cano
 
 Turn = dict[str, str]
 
+# Names under which ShareGPT and its kin write down a model's turns.
+_MODELS = frozenset({"gpt", "chatgpt", "bing", "bard", "model"})
+_TRUE = {"1": True, "true": True, "0": False, "false": False}
+
 
 def read_instructions(
     path: Path, limits: Limits | None = None, keep: Sequence[str] = ()
@@ -59,11 +68,9 @@ def read_instructions(
     """
     rows = []
     for number, record in enumerate(_records(path, limits or Limits()), 1):
-        row = _row(record, number, path)
         kept = {name: record.get(name) if isinstance(record, dict) else None for name in keep}
-        rows.append(
-            row | {name: None if value is None else str(value) for name, value in kept.items()}
-        )
+        texts = {name: None if value is None else str(value) for name, value in kept.items()}
+        rows += [_row(part, number, path) | texts for part in _parts(record)]
     if not rows:
         raise SourceError(f"{path} holds no records.")
     schema = {**INSTRUCTION, **dict.fromkeys(keep, pl.String())}
@@ -96,9 +103,21 @@ def _records(path: Path, limits: Limits) -> Iterator[Any]:
         text = read_text(path, limits, str(path), 1 << 30)
         yield from _json_records(path, text)
     elif name.endswith(".csv"):
-        yield from pl.read_csv(path, infer_schema=False).iter_rows(named=True)
+        yield from _csv_records(path, read_text(path, limits, str(path), 1 << 30))
     else:
         raise SourceError(f"{path}: give a .jsonl, .json, .csv or .parquet file, or a folder.")
+
+
+def _csv_records(path: Path, text: str) -> Iterator[Any]:
+    try:
+        yield from pl.read_csv(text.encode(), infer_schema=False).iter_rows(named=True)
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(f"{path} is not CSV ({_first(error)}).") from error
+
+
+def _first(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
 
 
 def _line_records(path: Path, limits: Limits) -> Iterator[Any]:
@@ -132,8 +151,8 @@ def _json_records(path: Path, text: str) -> Iterator[Any]:
 def _parquet_records(path: Path) -> Iterator[Any]:
     try:
         yield from pl.read_parquet(path).iter_rows(named=True)
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{path} is not Parquet ({str(error).splitlines()[0]}).") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(f"{path} is not Parquet ({_first(error)}).") from error
 
 
 def _folder_records(path: Path) -> Iterator[Any]:
@@ -146,12 +165,29 @@ def _folder_records(path: Path) -> Iterator[Any]:
 
     try:
         loaded = load_from_disk(str(path))
-    except (FileNotFoundError, ValueError) as error:
+    except Exception as error:  # whatever a broken file makes their readers raise
         raise SourceError(
-            f"{path} is neither a release nor a folder saved by `datasets` ({error})."
+            f"{path} is neither a release nor a folder saved by `datasets` ({_first(error)})."
         ) from error
     for split in loaded.values() if isinstance(loaded, DatasetDict) else [loaded]:
         yield from split
+
+
+def _parts(record: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Split a record of HC3, a question with people's and ChatGPT's answers, into its answers."""
+    if not isinstance(record, dict) or not isinstance(record.get("chatgpt_answers"), list):
+        yield record
+        return
+    for key, origin in (("human_answers", "human"), ("chatgpt_answers", "model")):
+        answers = record.get(key)
+        for answer in answers if isinstance(answers, list) else []:
+            yield {
+                "prompt": record.get("question"),
+                "response": answer,
+                "source": record.get("source"),
+                "origin": origin,
+                "shape": "hc3",
+            }
 
 
 def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN401
@@ -165,6 +201,8 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
         )
     system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
     spoken = [turn for turn in turns if turn["role"] != "system"]
+    if not any(turn["role"] == "user" for turn in spoken):
+        raise SourceError(f"{path}, record {number}: no turn of a user in it.")
     # The last question and its answer are judged; what was said before is history.
     last = max((n for n, turn in enumerate(spoken) if turn["role"] == "user"), default=0)
     answer = spoken[last + 1]["content"] if len(spoken) > last + 1 else None
@@ -177,8 +215,39 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
         "system": system or None,
         "history": spoken[:last],
         "licence": licence if isinstance(licence, str) else None,
-        "origin": record.get("origin") if isinstance(record.get("origin"), str) else None,
+        "origin": _origin(record),
+        "shape": _shape(record),
+        "member": _TRUE.get(str(record.get("member")).lower()),
     }
+
+
+def _shape(record: dict[str, Any]) -> str:
+    if record.get("shape") == "hc3":
+        return "hc3"
+    for key in ("messages", "conversations", "conversation", "turns"):
+        value = record.get(key)
+        if isinstance(value, list) and value:
+            if isinstance(value[0], str):
+                return "lima"
+            return "sharegpt" if "from" in value[0] else "chat"
+    return "alpaca" if {"instruction", "output"} <= record.keys() else "plain"
+
+
+def _origin(record: dict[str, Any]) -> str | None:
+    """Return who wrote the response: what the record says, else what its shape says, else null."""
+    said = record.get("origin")
+    if isinstance(said, str) and said in ORIGINS:
+        return said
+    shape = _shape(record)
+    if shape == "sharegpt":
+        turns = next(
+            record[k]
+            for k in ("messages", "conversations", "conversation", "turns")
+            if record.get(k)
+        )
+        return "model" if any(str(turn.get("from")).lower() in _MODELS for turn in turns) else None
+    written = any(isinstance(record.get(key), str) for key in ("generator", "model"))
+    return "model" if shape == "alpaca" or written else None
 
 
 def _turns(record: dict[str, Any]) -> list[Turn] | None:
@@ -211,5 +280,11 @@ def _listed(value: list[Any]) -> list[Turn] | None:
             return None
         role = str(item.get("role") or item.get("from") or "user").lower()
         content = item.get("content", item.get("value"))
+        if isinstance(content, list):  # parts, of which the texts can be judged
+            content = "\n\n".join(
+                part["text"]
+                for part in content
+                if isinstance(part, dict) and isinstance(part.get("text"), str)
+            )
         turns.append({"role": _ROLES.get(role, role), "content": str(content or "")})
     return turns

@@ -93,6 +93,7 @@ REASONS = {
     "licence": "The licence is missing, or is not one that the recipe allows.",
     "after_cutoff": "Written after the date from which machine text is too likely.",
     "machine_text": "The text looks written by a machine, or its author is a bot.",
+    "model_origin": "A model wrote it, and the recipe allows no such rows or no more of them.",
     "contaminated": "The text is found in an evaluation set.",
     "duplicate_exact": "The same text as a better row, letter for letter.",
     "duplicate_near": "Nearly the same words as a better row, by verified Jaccard similarity.",

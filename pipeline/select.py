@@ -21,6 +21,7 @@ from pipeline.review.verdicts import Reviews
 from pipeline.selection import churn
 from pipeline.selection.choice import choose
 from pipeline.selection.refusals import reserve_refusals
+from pipeline.selection.origin import cap_model_rows
 from pipeline.selection.reviewed import without_rejected
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
@@ -77,14 +78,17 @@ class SelectStage:
         """Pick, write the picked rows and the certificate, say of each other row why not."""
         files, held = apart(shard.files)
         said = self._said(files)
-        rows, last = self._hold(self._read(files, said), held)
+        rows, over = cap_model_rows(self._read(files, said), self.settings)
+        total = len(rows) + len(over)
+        rows, last = self._hold(rows, held)
         shares = share(without_rejected(rows), self.settings)
         self._refuse_shortfall(shares)
         choice = choose(rows, shares, self.settings, last)
         picked = choice.picked.join(said, on="id", how="left", maintain_order="left")
         edits = self._write_picked(files, picked, out)
         write(edits, out / TABLES_FOLDER / "edits.parquet")
-        write_dropped(choice.dropped, self.name, shard, out)
+        dropped = pl.concat([choice.dropped, over]).sort("id")
+        write_dropped(dropped, self.name, shard, out)
         certificate = choice.certificate
         table = pl.DataFrame([{"set": name, **values} for name, values in certificate.items()])
         write(table, out / TABLES_FOLDER / "certificate.parquet")
@@ -114,8 +118,8 @@ class SelectStage:
             "certificate": certificate,
             **dict(shard.options),
         }
-        reasons = count_reasons(choice.dropped)
-        return ShardStats(len(rows), len(choice.picked), reasons, facts)
+        reasons = count_reasons(dropped)
+        return ShardStats(total, len(choice.picked), reasons, facts)
 
     def _hold(self, rows: pl.DataFrame, held: pl.DataFrame) -> tuple[pl.DataFrame, churn.Last]:
         """Mark the rows that the last release holds: they stay in their split, or leave.
@@ -147,7 +151,7 @@ class SelectStage:
 
     def _read(self, files: Sequence[InputFile], said: pl.DataFrame) -> pl.DataFrame:
         columns: list[str | pl.Expr] = [
-            *("id", "group", "votes", "created_at", "domain_rows", "cluster", "quality"),
+            *("id", "group", "origin", "votes", "created_at", "domain_rows", "cluster", "quality"),
             pl.col("domain").fill_null("unknown"),
             "tags",
             pl.col("split").alias("hint"),

@@ -12,17 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import (
-    installation,
-    learning,
-    recipes,
-    releases,
-    reviews,
-    runs,
-    schedule,
-    scoring,
-    sets,
-)
+from pipeline.cli import (installation, learning, lineage, recipes, releases, reviews, runs, schedule, scoring, sets)
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -48,6 +38,7 @@ app.command()(runs.explain)
 app.command("fetch-dumps")(sets.fetch_dumps)
 app.command()(sets.dedup)
 app.command()(sets.audit)
+app.command()(lineage.collapse)
 app.command()(scoring.score)
 app.command()(learning.learn)
 app.command()(releases.verify)

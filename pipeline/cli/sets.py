@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.words import AsJson, Settings, print_json
+from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, print_json
+from pipeline.errors import RecipeError
 from pipeline.loading import load
 
 
@@ -29,29 +30,73 @@ def dedup(
 
 
 def audit(
-    file: Annotated[
-        Path, typer.Argument(help="An instruction set: JSONL, JSON, Parquet or a datasets folder.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Instruction sets: JSONL, JSON, CSV, Parquet or datasets folders."),
     ],
     recipe: Annotated[str, typer.Option(help="The recipe whose rules judge.")] = "lima",
     against: Annotated[
         list[Path] | None, typer.Option(help="Evaluation sets that must not be in it.")
     ] = None,
+    target: Annotated[
+        list[Path] | None, typer.Option(help="Tasks: how near do the prompts come to them?")
+    ] = None,
+    familiarity: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Has this language model seen the set?")
+    ] = None,
+    unseen: Annotated[
+        Path | None, typer.Option(help="Texts of the same kind that MODEL cannot have seen.")
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(help="Who wrote all responses (human, model), whatever shapes say."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Rows, by lot, for what needs vectors or a model; 0: all.")
+    ] = 500,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Rules, duplicates and contamination alone; no page.")
+    ] = False,
     table: Annotated[
         Path | None, typer.Option(help="Write the row-level table here (.parquet, .csv, .jsonl).")
     ] = None,
     setting: Settings = None,
+    workspace: WorkspaceFolder = WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
-    """Judge any instruction set by a recipe's rules, duplicates and contamination."""
+    """Judge any instruction set; writes a page and JSON to audits/ in the workspace."""
     from pipeline.audit import audit as judge
+    from pipeline.audit.profile import Wanted, audit_whole
+    from pipeline.audit.report import write
 
-    found = judge(file, load(recipe, list(setting or [])), against or [])
-    if table:
-        found.write(table)
+    if table and len(files) > 1:
+        raise RecipeError("--table is for one set; name one file.")
+    loaded = load(recipe, list(setting or []))
+    wanted = Wanted(
+        against=against or [],
+        targets=target or [],
+        model=familiarity,
+        unseen=unseen,
+        sample=sample,
+        origin=origin,
+        cache=workspace / "cache",
+    )
+    answers = []
+    for file in files:
+        if quick:
+            found = judge(file, loaded, against or [])
+        else:
+            found = audit_whole(file, loaded, wanted, lambda said: typer.echo(said, err=True))
+        page = None if quick else write(found, workspace / "audits")
+        if table:
+            found.write(table)
+        answers.append(found.to_json() | ({"report": str(page)} if page else {}))
+        if not as_json:
+            typer.echo(found.render())
+            if page:
+                typer.echo(f"\nThe page: {page}")
     if as_json:
-        print_json(found.to_json())
-    else:
-        typer.echo(found.render())
+        print_json(answers[0] if len(answers) == 1 else {"sets": answers})
 
 
 def fetch_dumps(

@@ -9,6 +9,7 @@ import json
 from pydantic import Field, field_validator
 
 from pipeline.recipe.contamination import Contamination
+from pipeline.recipe.collapse import Collapse
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
 from pipeline.recipe.part import Count, Group, Part, Share
@@ -23,6 +24,7 @@ __all__ = [
     "Clean",
     "Cluster",
     "Contamination",
+    "Collapse",
     "Count",
     "Dedup",
     "Embed",
@@ -74,6 +76,7 @@ class Recipe(Part):
     select: Select = Select()
     release: Release = Release()
     gates: Gates = Gates()
+    collapse: Collapse = Collapse()
     runner: Runner = Runner()
 
     @field_validator("name")
@@ -89,6 +92,6 @@ class Recipe(Part):
         return self.release.name or self.name
 
     def digest_text(self) -> str:
-        """Canonical JSON of what decides the result: all but the runner."""
-        value = self.model_dump(mode="json", exclude={"runner"})
+        """Canonical JSON of what decides a release: all but the runner and the levels of alarms."""
+        value = self.model_dump(mode="json", exclude={"runner", "collapse"})
         return json.dumps(value, sort_keys=True, separators=(",", ":"))

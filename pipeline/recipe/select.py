@@ -59,6 +59,9 @@ class Select(Part):
         default=0,
         description="Places of `authored` in training kept for rows of the kind refusal, if there "
         "are so many (LIMA kept 13).",
+    max_model_share: Share = Field(
+        description="Of the training rows of each group, how many may have the origin `model`; "
+        "0 refuses them.",
     )
     temperature: float = Field(
         default=3, ge=1, description="Domains are drawn with p proportional to n^(1/temperature)."

@@ -4,7 +4,7 @@ The same rules and the same deduplication that make a release look at a file of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +29,7 @@ class Audit:
     path: Path
     table: pl.DataFrame  # id, prompt, passed, reason, detail, breaks
     breaks: dict[str, int]  # rows that break each rule, a row may break several
+    profile: dict[str, Any] = field(default_factory=dict)  # see pipeline.audit.profile
 
     @property
     def passed(self) -> int:
@@ -49,10 +50,11 @@ class Audit:
             "passed": self.passed,
             "reasons": self.reasons,
             "breaks": self.breaks,
+            **({"profile": self.profile} if self.profile else {}),
         }
 
     def write(self, path: Path) -> None:
-        """Write the table as .parquet, .csv or .jsonl, by the name of `path`."""
+        """Write the table as .parquet, .csv or .jsonl, by the name of `path`; whole or not at all."""
         flat = self.table.with_columns(pl.col("breaks").list.join(" "))
         writers: dict[str, Callable[[Path], object]] = {
             ".parquet": self.table.write_parquet,
@@ -61,7 +63,12 @@ class Audit:
         }
         if path.suffix not in writers:
             raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
-        writers[path.suffix](path)
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            writers[path.suffix](temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def render(self) -> str:
         """Say it for people: the rates, and a few failing rows of each kind."""
@@ -87,7 +94,13 @@ def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:
 
     A row whose record names no known source is judged by the rules for Stack Exchange, LIMA's.
     """
-    rows = read_instructions(path)
+    return audit_rows(path, read_instructions(path), recipe, against)
+
+
+def audit_rows(
+    path: Path, rows: pl.DataFrame, recipe: Recipe, against: Sequence[Path] = ()
+) -> Audit:
+    """Judge rows that were read from `path`."""
     whole = as_single_turn(rows).with_row_index("__row")
     marks = [_by_rules(whole, recipe.filter), duplicates(whole, recipe.dedup).drop("id")]
     if against:

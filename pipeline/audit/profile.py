@@ -1,0 +1,69 @@
+"""The whole audit of one set: the verdict by rules and everything around it, as one JSON object."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.audit import familiarity, lima, space, target, texts
+from pipeline.audit.verdict import Audit, audit_rows
+from pipeline.errors import RecipeError
+from pipeline.instructions import ORIGINS, read_instructions
+from pipeline.recipe import Recipe
+
+SAMPLE = 500
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an audit looks at besides the rules. `origin` overrules what shapes say."""
+
+    against: Sequence[Path] = ()
+    targets: Sequence[Path] = ()
+    model: str | None = None  # of familiarity
+    unseen: Path | None = None  # texts that the model cannot have seen
+    sample: int = SAMPLE  # rows that are embedded; 0 is all
+    origin: str | None = None
+    cache: Path | None = None
+
+
+def audit_whole(
+    path: Path, recipe: Recipe, wanted: Wanted, said: Callable[[str], None] = lambda _: None
+) -> Audit:
+    """Audit one set; `said` hears what is being done."""
+    rows = read_set(path, wanted.origin)
+    others = [(file, read_set(file)) for file in wanted.targets]
+    said(f"{path.name}: {len(rows):,} rows, rules and duplicates")
+    found = audit_rows(path, rows, recipe, wanted.against)
+    profile: dict[str, Any] = {
+        **texts.describe(rows),
+        "max_model_share": recipe.select.max_model_share,
+        "against": [file.name for file in wanted.against],
+    }
+    said(f"{path.name}: topics and diversity")
+    vectors = wanted.cache and wanted.cache / "embeddings"
+    placed = space.embed(rows, recipe, vectors, wanted.sample)
+    profile["space"] = space.describe(placed, recipe)
+    profile["targets"] = [
+        {"name": file.name, **target.distance(placed, other, recipe, vectors, wanted.sample)}
+        for file, other in others
+    ]
+    if wanted.model:
+        said(f"{path.name}: familiarity of {wanted.model}")
+        unseen = read_set(wanted.unseen) if wanted.unseen else None
+        models = wanted.cache and wanted.cache / "models"
+        profile["familiarity"] = familiarity.measure(
+            rows, wanted.model, unseen, recipe.seed, models, wanted.sample
+        )
+    profile["lima"] = lima.figures()
+    return replace(found, profile=profile)
+
+
+def read_set(path: Path, origin: str | None = None) -> pl.DataFrame:
+    """Read a set; `origin` is taken for all its rows if given."""
+    if origin is not None and origin not in ORIGINS:
+        raise RecipeError(f"--origin {origin!r} is none of {', '.join(ORIGINS)}.")
+    rows = read_instructions(path)
+    return rows if origin is None else rows.with_columns(origin=pl.lit(origin))
