@@ -55,6 +55,7 @@ Turn = dict[str, str]
 
 # Names under which ShareGPT and its kin write down a model's turns.
 _MODELS = frozenset({"gpt", "chatgpt", "bing", "bard", "model"})
+_PROVENANCE = ("source", "url", "author")
 _TRUE = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -247,7 +248,9 @@ def _origin(record: dict[str, Any]) -> str | None:
         )
         return "model" if any(str(turn.get("from")).lower() in _MODELS for turn in turns) else None
     written = any(isinstance(record.get(key), str) for key in ("generator", "model"))
-    return "model" if shape == "alpaca" or written else None
+    # Alpaca's records name no source; sets of people's text in its shape mostly do.
+    alpaca = shape == "alpaca" and not any(record.get(key) for key in _PROVENANCE)
+    return "model" if alpaca or written else None
 
 
 def _turns(record: dict[str, Any]) -> list[Turn] | None:

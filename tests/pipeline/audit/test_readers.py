@@ -27,6 +27,7 @@ TALK = [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]
         ({"conversations": TALK, "origin": "human"}, "sharegpt", "human"),
         ({"instruction": "Q", "input": "", "output": "A"}, "alpaca", "model"),
         ({"instruction": "Q", "output": "A", "origin": "human"}, "alpaca", "human"),
+        ({"instruction": "Q", "output": "A", "source": "wikihow"}, "alpaca", None),
         ({"conversations": ["Q", "A"]}, "lima", None),
         ({"prompt": "Q", "response": "A"}, "plain", None),
         ({"prompt": "Q", "response": "A", "generator": "gpt4"}, "plain", "model"),
