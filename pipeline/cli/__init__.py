@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import (installation, learning, lineage, recipes, releases, reviews, runs, schedule, scoring, sets)
+from pipeline.cli import (augmenting, installation, learning, lineage, recipes, releases, reviews, runs, schedule, scoring, sets)
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]
@@ -39,6 +39,7 @@ app.command("fetch-dumps")(sets.fetch_dumps)
 app.command()(sets.dedup)
 app.command()(sets.audit)
 app.command()(lineage.collapse)
+app.command()(augmenting.augment)
 app.command()(scoring.score)
 app.command()(learning.learn)
 app.command()(releases.verify)

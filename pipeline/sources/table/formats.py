@@ -37,7 +37,8 @@ def _parquet(path: Path, label: str, table: Table) -> Numbered:
         with pq.ParquetFile(path) as file:
             _check_columns(file.schema_arrow.names, label, table)
             number = 0
-            wanted = sorted(set(table.columns.values()))
+            own = {"origin"} & set(file.schema_arrow.names)
+            wanted = sorted({*table.columns.values(), *own})
             for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
                 for values in batch.to_pylist():
                     number += 1

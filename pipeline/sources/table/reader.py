@@ -108,7 +108,8 @@ def _check_mapping(table: Table) -> None:
 def _row(values: Values, number: int, table: Table, seen: set[str]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "author": "anonymous",
-        "origin": "unknown",
+        # Rows that call themselves a model's are that, whatever the mapping leaves out.
+        "origin": "model" if str(values.get("origin")).lower() == "model" else "unknown",
         "domain": table.name,
         **table.values,
         **{ours: values.get(theirs) for ours, theirs in table.columns.items()},
