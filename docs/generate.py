@@ -242,6 +242,7 @@ def stages_of_reasons() -> dict[str, list[str]]:
             for code in dict.fromkeys(rule.code for rule in every_rule()):
                 given[code].append("filter")
     given["contaminated"].append("`thousand audit`")
+    given["model_origin"].insert(0, "filter")
     return given
 
 
