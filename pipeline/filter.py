@@ -47,7 +47,7 @@ class FilterStage:
 
     settings: FilterSettings
     name: str = field(default="filter", init=False)
-    version: int = field(default=3, init=False)
+    version: int = field(default=4, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FilterStage":
@@ -85,8 +85,7 @@ def judge_by_source(frame: pl.DataFrame, settings: FilterSettings) -> pl.DataFra
     gone = _refused(frame, settings.refuse_licences)
     by_models = [model_origin()] if settings.refuse_model else []
     verdicts = [
-        judge(part, rules_for(_ruling(settings.rules, source, refuses), gone)).select(
-        judge(part, by_models + rules_for(getattr(settings.rules, source), gone)).select(
+        judge(part, by_models + rules_for(_ruling(settings.rules, source, refuses), gone)).select(
             "__row", "reason", "detail"
         )
         for (source, refuses), part in numbered.partition_by(

@@ -20,8 +20,8 @@ from pipeline.recipe import Recipe, Select
 from pipeline.review.verdicts import Reviews
 from pipeline.selection import churn
 from pipeline.selection.choice import choose
-from pipeline.selection.refusals import reserve_refusals
 from pipeline.selection.origin import cap_model_rows
+from pipeline.selection.refusals import reserve_refusals
 from pipeline.selection.reviewed import without_rejected
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
@@ -51,7 +51,7 @@ class SelectStage:
     previous: Previous | None = None
     reviews: Reviews = field(default_factory=Reviews)
     name: str = "select"
-    version: int = 3
+    version: int = 4
 
     @classmethod
     def of(

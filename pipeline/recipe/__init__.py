@@ -8,8 +8,8 @@ import json
 
 from pydantic import Field, field_validator
 
-from pipeline.recipe.contamination import Contamination
 from pipeline.recipe.collapse import Collapse
+from pipeline.recipe.contamination import Contamination
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
 from pipeline.recipe.part import Count, Group, Part, Share
@@ -23,8 +23,8 @@ __all__ = [
     "Churn",
     "Clean",
     "Cluster",
-    "Contamination",
     "Collapse",
+    "Contamination",
     "Count",
     "Dedup",
     "Embed",

@@ -59,7 +59,9 @@ class Select(Part):
         default=0,
         description="Places of `authored` in training kept for rows of the kind refusal, if there "
         "are so many (LIMA kept 13).",
+    )
     max_model_share: Share = Field(
+        default=0,
         description="Of the training rows of each group, how many may have the origin `model`; "
         "0 refuses them.",
     )
