@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import (augmenting, installation, learning, lineage, recipes, releases, reviews, runs, schedule, scoring, sets)
+from pipeline.cli import (
+    augmenting,
+    installation,
+    learning,
+    lineage,
+    recipes,
+    releases,
+    reviews,
+    runs,
+    schedule,
+    scoring,
+    sets,
+)
 from pipeline.errors import CurationError, RecipeError
 
 __all__ = ["app", "main"]

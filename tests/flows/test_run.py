@@ -68,13 +68,8 @@ def test_the_books_are_complete(done: Result, space: Workspace) -> None:
         assert set(line.dropped) <= set(REASONS)
 
 
-<<<<<<< HEAD
-# These belong to guards that do not exist yet.
-NOT_YET = {"personal_data", "unsafe", "contaminated"}
-=======
 # The sample names no evaluation set, and has no table, which alone could hold rows of a model.
 NOT_HERE = {"contaminated", "model_origin"}
->>>>>>> 3121d52 (The sample has no rows of models)
 BY_PEOPLE = {"rejected"}
 
 
