@@ -75,7 +75,7 @@ BY_PEOPLE = {"rejected"}
 
 def test_the_sample_shows_the_reasons(done: Result) -> None:
     seen = {reason for line in done.funnel for reason in line.dropped}
-    assert seen == set(REASONS) - NOT_YET - BY_PEOPLE
+    assert seen == set(REASONS) - NOT_HERE - BY_PEOPLE
 
 
 def test_a_second_run_does_nothing(done: Result, space: Workspace, sample: Path) -> None:
