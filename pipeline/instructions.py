@@ -27,6 +27,7 @@ INSTRUCTION = pl.Schema(
         "history": pl.List(TURN),
         "licence": pl.String(),
         "origin": pl.String(),
+        "model": pl.String(),  # that wrote the response, where the record names one
     }
 )
 
@@ -178,6 +179,10 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
         "history": spoken[:last],
         "licence": licence if isinstance(licence, str) else None,
         "origin": record.get("origin") if isinstance(record.get("origin"), str) else None,
+        "model": next(
+            (record[key] for key in ("model", "generator") if isinstance(record.get(key), str)),
+            None,
+        ),
     }
 
 

@@ -14,6 +14,7 @@ import typer
 
 from pipeline.cli import (
     installation,
+    judging,
     learning,
     recipes,
     releases,
@@ -50,6 +51,7 @@ app.command()(sets.dedup)
 app.command()(sets.audit)
 app.command()(scoring.score)
 app.command()(learning.learn)
+app.command()(judging.judge)
 app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)
