@@ -28,7 +28,7 @@ from pipeline.judge.report import of_grades
 from pipeline.lm.report import Scored
 from pipeline.lm.score import SCORES
 from pipeline.prune import Pruned
-from pipeline.recipe import Judge
+from pipeline.recipe import Dedup, Judge
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
 from pipeline.release.diff import Change, Diff, Edit
@@ -119,7 +119,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
     marks, bill = pl.DataFrame(schema=MARKS), Bill().to_json()
     answers: dict[str, dict[str, Any]] = {
         "run": Result("", "", 0, {}, {}, [], 0.0, []).to_json(),
-        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", 0.75),
+        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", Dedup()),
         "audit": Audit(Path(), table, {}).to_json(),
         "score": Scored(
             Path(), "m", "float32", pl.DataFrame(schema=SCORES), pl.Series(), 0.0
