@@ -1,14 +1,16 @@
 # make setup   the environment in .venv, every version pinned
 # make run     the main job on data/sample
 # make test    the tests; make test-slow: those with servers, browsers and kills
+# make bench   the benchmarks beside their peers, table and plots of the documents
 # make check   formatter, linter, type checker
 
 PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
 STAMP := .venv/.complete
+BENCH_STAMP := .venv/.complete-bench
 
-.PHONY: setup run test test-slow check format clean
+.PHONY: setup run test test-slow bench check format clean
 
 setup: $(STAMP)
 
@@ -28,6 +30,14 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+# Sets up again with the peers, which nothing else needs.
+bench: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks --write $(BENCH)
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench,dev]'
+	@touch $(BENCH_STAMP)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -145,6 +145,18 @@ def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
     ]
 
 
+def _judged(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
+    tables = sorted((stage / "tables").glob("judge.parquet"))
+    line = find(tables, here["id"])
+    if line is None:
+        return ["not among the rows that the recipe has judged"]
+    if line["mark"] is None:
+        more = f": {_short(line['detail'])}" if line["detail"] else ""
+        return [one_line(f"no mark, {line['reason']}{more}")]
+    cut = ", judged without its middle" if line["cut"] else ""
+    return [f"mark {_number(line['mark'])}{cut}"]
+
+
 def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("quality") is None:
         return ["not judged: there is no response"]
@@ -168,6 +180,7 @@ _TELL: dict[str, Callable[[Path, Manifest, Row, Row], list[str]]] = {
     "semantic": _compared,
     "cluster": _clustered,
     "likelihood": _likely,
+    "judge": _judged,
     "score": _scored,
     "select": _selected,
 }

@@ -22,14 +22,13 @@ from pipeline.recipe import Dedup
 _SUFFIXES = (".jsonl", ".ndjson", ".parquet")
 
 
-def dedup_files(files: Sequence[Path], out: Path, threshold: float) -> dict[str, Any]:
+def dedup_files(files: Sequence[Path], out: Path, settings: Dedup) -> dict[str, Any]:
     """Deduplicate the files together; returns rows, kept, clusters and seconds.
 
     Of each group of copies the row with the lowest id stays. Raises CurationError for a file
     that lacks the columns, for ids that are not unique, and if `out` holds other things.
     """
     started = time.perf_counter()
-    settings = Dedup(threshold=threshold)
     frames = [_read(path) for path in files]
     _refuse_bad_ids(files, frames)
     rows = pl.concat(frames, how="diagonal_relaxed")

@@ -30,6 +30,7 @@ INSTRUCTION = pl.Schema(
         "origin": pl.String(),  # human, model or unknown
         "shape": pl.String(),  # chat, sharegpt, lima, alpaca, hc3 or plain
         "member": pl.Boolean(),  # whether the record says that a model was trained on it
+        "model": pl.String(),  # that wrote the response, where the record names one
     }
 )
 
@@ -219,6 +220,10 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
         "origin": _origin(record),
         "shape": _shape(record),
         "member": _TRUE.get(str(record.get("member")).lower()),
+        "model": next(
+            (record[key] for key in ("model", "generator") if isinstance(record.get(key), str)),
+            None,
+        ),
     }
 
 

@@ -23,6 +23,7 @@ from pipeline.errors import StageError
 from pipeline.filter import FilterStage
 from pipeline.ingest import IngestStage
 from pipeline.inputs import digest_inputs
+from pipeline.judge.stage import JudgeStage
 from pipeline.likelihood import LikelihoodStage
 from pipeline.manifest import Manifest
 from pipeline.pool import PoolSettings, PoolStage
@@ -55,7 +56,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "cluster": ("neighbours",),
     "semantic": ("cluster",),
     "likelihood": ("semantic",),
-    "score": ("likelihood",),
+    "judge": ("likelihood",),
+    "score": ("judge",),
     "select": ("score",),
 }
 # Stages that a recipe can leave out, with what switches them on.
@@ -66,6 +68,7 @@ OPTIONAL: dict[str, Callable[[Recipe], bool]] = {
     ),
     "semantic": lambda recipe: recipe.cluster.semantic_threshold is not None,
     "likelihood": lambda recipe: recipe.score.lm.model is not None,
+    "judge": lambda recipe: recipe.judge.endpoint is not None,
 }
 
 
@@ -185,6 +188,7 @@ def make_stage(name: str, recipe: Recipe, dumps: Path, workspace: Workspace) -> 
         "cluster": lambda: ClusterStage.of(recipe),
         "semantic": lambda: SemanticStage.of(recipe),
         "likelihood": lambda: LikelihoodStage.of(recipe, workspace.cache / "lm"),
+        "judge": lambda: JudgeStage.of(recipe, workspace.root / "replies"),
         "score": lambda: ScoreStage.of(recipe),
         "select": lambda: SelectStage.of(
             recipe, [run / name for name in STAGES if name != "select"], last, reviews(workspace)

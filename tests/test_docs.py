@@ -21,9 +21,14 @@ from pipeline.cli import app
 from pipeline.dedup_files import dedup_files
 from pipeline.doctor import Finding
 from pipeline.fetch import Fetched
+from pipeline.judge.asking import Bill
+from pipeline.judge.pointwise import TABLE as MARKS
+from pipeline.judge.report import Report as Judged
+from pipeline.judge.report import of_grades
 from pipeline.lm.report import Scored
 from pipeline.lm.score import SCORES
 from pipeline.prune import Pruned
+from pipeline.recipe import Dedup, Judge
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
 from pipeline.release.diff import Change, Diff, Edit
@@ -111,13 +116,15 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
     change = Change("id", "stem", "train", "title", None, "reason", "detail")
     edit = Edit("id", "stem", "train", "title", [])
     table = pl.DataFrame({"passed": [True], "reason": [None]}, schema_overrides={"reason": str})
+    marks, bill = pl.DataFrame(schema=MARKS), Bill().to_json()
     answers: dict[str, dict[str, Any]] = {
         "run": Result("", "", 0, {}, {}, [], 0.0, []).to_json(),
-        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", 0.75),
+        "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", Dedup()),
         "audit": Audit(Path(), table, {}).to_json(),
         "score": Scored(
             Path(), "m", "float32", pl.DataFrame(schema=SCORES), pl.Series(), 0.0
         ).to_json(),
+        "judge": Judged("grade", Judge(), 0, 0, {}, of_grades(marks, Judge()), bill).to_json(),
         "verify": Report("r").to_json(),
         "diff": Diff("a", "b", [change], [], [edit], 0, {}).to_json(),
         "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),

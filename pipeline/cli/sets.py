@@ -18,8 +18,9 @@ def dedup(
 ) -> None:
     """Remove exact and near duplicates from any texts by MinHash; every pair is verified."""
     from pipeline.dedup_files import dedup_files
+    from pipeline.recipe import Dedup
 
-    answer = dedup_files(files, out, threshold)
+    answer = dedup_files(files, out, Dedup(threshold=threshold))
     if as_json:
         print_json(answer)
     else:

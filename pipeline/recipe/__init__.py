@@ -5,13 +5,15 @@ that read it. pipeline.loading reads recipes from files.
 """
 
 import json
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.recipe.collapse import Collapse
 from pipeline.recipe.contamination import Contamination
 from pipeline.recipe.gates import Gates
 from pipeline.recipe.ingest import Ingest, Limits, Reddit, StackExchange, Table, WikiHow
+from pipeline.recipe.judge import Judge
 from pipeline.recipe.part import Count, Group, Part, Share
 from pipeline.recipe.pool import Cluster, Dedup, Embed, Pool
 from pipeline.recipe.runner import Runner
@@ -32,6 +34,7 @@ __all__ = [
     "Gates",
     "Group",
     "Ingest",
+    "Judge",
     "LanguageModel",
     "Limits",
     "Method",
@@ -72,6 +75,7 @@ class Recipe(Part):
     pool: Pool = Pool()
     embed: Embed = Embed()
     cluster: Cluster = Cluster()
+    judge: Judge = Judge()
     score: Score = Score()
     select: Select = Select()
     release: Release = Release()
@@ -85,6 +89,18 @@ class Recipe(Part):
         if ".." in name:
             raise ValueError("a name must not hold '..'")
         return name
+
+    @model_validator(mode="after")
+    def _some_evidence(self) -> Self:
+        weights = self.score.weights.model_dump()
+        named = {"judge": self.judge.endpoint, "learned": self.score.learned}
+        absent = [name for name, where in named.items() if where is None]
+        if not sum(weight for name, weight in weights.items() if name not in absent):
+            raise ValueError(
+                "score.weights: all weights are 0 but that of the judge, and judge.endpoint names "
+                "no judge: no score can be made"
+            )
+        return self
 
     @property
     def release_name(self) -> str:

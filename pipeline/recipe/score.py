@@ -16,6 +16,9 @@ class Weights(Part):
     accepted: float = Field(default=0.1, ge=0, description="Marked by the asker.")
     structure: float = Field(default=0.15, ge=0, description="Paragraphs, lists, explained code.")
     length: float = Field(default=0.15, ge=0, description="Length against the group.")
+    judge: float = Field(
+        default=0.25, ge=0, description="Mark of the judge, of the rows that it judged."
+    )
     fit: float = Field(default=0.25, ge=0, description="Cosine of prompt and response.")
     ifd: float = Field(
         default=0,

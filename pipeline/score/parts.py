@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.score import accepted, fit, length, likelihood, structure, votes
+from pipeline.score import accepted, fit, judge, length, likelihood, structure, votes
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ PARTS = (
     Evidence("accepted", accepted.measure, as_it_is, ranked=False),
     Evidence("structure", structure.measure, as_it_is),
     Evidence("length", length.measure, length.shape),
+    Evidence("judge", judge.measure, as_it_is, reads="judge_mark"),
     Evidence("fit", fit.measure, as_it_is),
     Evidence("ifd", likelihood.ifd, as_it_is, reads=likelihood.IFD),
     Evidence("perplexity", likelihood.perplexity, likelihood.low, reads=likelihood.PERPLEXITY),

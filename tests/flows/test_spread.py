@@ -5,6 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +64,7 @@ def started(
 
 
 def same_bytes(run: "subprocess.Popen[str]", done: Result) -> bool:
-    out, err = run.communicate(timeout=280)
+    out, err = run.communicate(timeout=600)
     assert run.returncode == 0, err
     value: dict[str, Any] = json.loads(out)
     return release_digests(Path(value["release"])) == release_digests(Path(done.release))
@@ -103,3 +106,45 @@ def test_a_cluster_gives_the_same_bytes(
     pytest.importorskip(f"prefect_{kind}")
     run = started(sample, space, tmp_path, "--runner", kind, "--set", "runner.workers=2")
     assert same_bytes(run, done)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_started_by_hand_and_one_of_them_killed(
+    sample: Path, space: Workspace, done: Result, tmp_path: Path
+) -> None:
+    pytest.importorskip("prefect_dask")
+    words = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
+    calls = [[*dask, "--no-dashboard", "--scheduler-file", str(file)]]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
+    worker += ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
+    with ExitStack() as stack:
+        started_ = [stack.enter_context(by_hand(call, words)) for call in calls]
+        deadline = time.monotonic() + 180
+        while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
+            assert started_[0].poll() is None
+            time.sleep(0.1)
+        workers = [stack.enter_context(by_hand(worker, words)) for _ in range(2)]
+        address = json.loads(file.read_text())["address"]
+        run = started(sample, space, tmp_path, "--runner", "dask", "--address", address)
+        # Once the first files of `filter` are there, both workers are at work.
+        folder = tmp_path / "runs" / "sample" / "filter" / "receipts"
+        while not any(folder.glob("*")) and run.poll() is None:
+            time.sleep(0.02)
+        assert run.poll() is None
+        workers[0].kill()
+        assert same_bytes(run, done)
+        assert workers[0].wait(30) == -9
+        assert workers[1].poll() is None
+
+
+@contextmanager
+def by_hand(call: list[str], words: dict[str, Any]) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(call, **words)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

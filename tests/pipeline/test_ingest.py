@@ -9,10 +9,10 @@ from pipeline import ingest
 from pipeline.errors import SourceError
 from pipeline.ingest import IngestStage
 from pipeline.loading import parse
-from pipeline.manifest import Manifest
+from pipeline.manifest import Manifest, digest_file
 from pipeline.record import RAW
 from pipeline.sources import base
-from pipeline.stage import InputFile, outputs, read_dropped, run_stage
+from pipeline.stage import InputFile, Shard, ShardStats, outputs, read_dropped, run_stage
 
 QUESTION = '<row Id="{0}" PostTypeId="1" CreationDate="2019-01-01T00:00:00" Score="1" Body="b" Title="t" />'
 ANSWER = '<row Id="{0}" PostTypeId="2" ParentId="{1}" CreationDate="2019-01-01T00:00:00" Score="{2}" Body="b" />'
@@ -36,7 +36,7 @@ GOOD = posts(
 def run(dumps: Path, out: Path, **settings: Any) -> Manifest:
     stage = IngestStage.of(parse({"ingest": settings}, "test"), dumps)
     files = [
-        InputFile(path, path.name, label)
+        InputFile(path, digest_file(path), label)
         for found in stage.found
         for path, label in zip(found.files, found.labels, strict=True)
     ]
@@ -144,6 +144,35 @@ def test_a_second_run_reads_nothing_and_changes_nothing(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     run(tmp_path, out)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_a_site_that_is_added_or_renewed_is_the_only_one_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumps, out = tmp_path / "dumps", tmp_path / "out"
+    read: list[str] = []
+    work = IngestStage.work
+
+    def watched(self: IngestStage, shard: Shard, folder: Path) -> ShardStats:
+        read.append(shard.name)
+        return work(self, shard, folder)
+
+    monkeypatch.setattr(IngestStage, "work", watched)
+    for site in ("a.example", "b.example", "c.example"):
+        write(dumps, site, GOOD)
+    run(dumps, out)
+    assert len(read) == 3
+    read.clear()
+    write(dumps, "d.example", GOOD)
+    run(dumps, out)
+    assert read == ["stackexchange-d.example"]
+    read.clear()
+    path = dumps / "stackexchange" / "b.example" / "Posts.xml"
+    path.write_text(GOOD.replace('Body="b"', 'Body="new"'), encoding="utf-8")
+    run(dumps, out)
+    assert read == ["stackexchange-b.example"]
+    assert len(kept(out)) == 8
+    assert kept(out).filter(pl.col("response") == "new")["domain"].unique().to_list() == ["b"]
 
 
 def test_a_folder_without_dumps_is_an_error(tmp_path: Path) -> None:

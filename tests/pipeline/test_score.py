@@ -85,5 +85,6 @@ def test_quality_stays_in_range_and_says_when_it_knows_nothing(rows) -> None:
 
 def test_all_weights_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="no score can be made"):
-        Score(weights=Weights(votes=0, accepted=0, structure=0, length=0, fit=0))
-    assert Score(weights=Weights(votes=0, accepted=0, structure=0, length=0, fit=0), learned="m")
+        Score(weights=Weights(**dict.fromkeys(Weights.model_fields, 0)))
+    none = dict.fromkeys(("votes", "accepted", "structure", "length", "judge", "fit"), 0)
+    assert Score(weights=Weights(**none), learned="m")

@@ -68,7 +68,7 @@ def test_its_numbers_become_parts_of_the_score(
     settings = Score(weights=weights, lm=LanguageModel(model="m"))
     kept, _, _ = run(ScoreStage(settings), scored)
     parts = kept["quality_parts"].struct.unnest()
-    assert parts.columns == [part.name for part in PARTS]
+    assert parts.columns == [part.name for part in PARTS if part.name != "judge"]
     assert parts["ifd"].to_list() == [0.25, 0.75]  # above 1 the prompt misleads
     assert parts["perplexity"].to_list() == [0.75, 0.25]
     assert kept["quality"].to_list() == [0.375, 0.625]

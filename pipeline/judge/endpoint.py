@@ -1,0 +1,195 @@
+"""Talk to an OpenAI-compatible endpoint: one call, tried again where that can help.
+
+Tried again: 429, 5xx, time-outs, cut connections, answers that are no chat completion. Not tried
+again: any other 4xx, which is about the request. The key comes from the environment when the first
+call is made and goes nowhere else.
+"""
+
+import email.utils
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.errors import ModelError
+from pipeline.judge.replies import Reply
+from pipeline.recipe.judge import Judge
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.5  # before the second try; doubled each time
+LONGEST_WAIT = 60.0  # also of what a Retry-After may ask for
+PROBE_SECONDS = 10.0
+_BROKEN = "the connection broke"
+
+
+class RefusedError(Exception):
+    """The endpoint refuses one request for good."""
+
+
+class UnansweredError(Exception):
+    """No reply came, after all tries."""
+
+
+class Endpoint:
+    """A judge's address. `stop` ends waiting at once; `attempt` is told of each call before it."""
+
+    def __init__(self, settings: Judge, attempt: Callable[[], None] = lambda: None) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        self._attempt = attempt
+        self._client: Any = None
+        self._alive = False
+        self._dead: ModelError | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the raw answer to a request.
+
+        Raises RefusedError, UnansweredError, or ModelError where no call can succeed: nobody there, or the
+        key is not taken.
+        """
+        self._probe()
+        said, said_wait = "stopped", None
+        for number in range(self.settings.tries):
+            if number and self.stop.wait(_wait(number, said_wait)):
+                break
+            self._attempt()
+            answer, said, said_wait = self._try(request)
+            if answer is not None:
+                return answer
+            logger.info("judge try=%d said=%s", number + 1, said)
+            if number and said.startswith(_BROKEN):
+                self._alive = False  # was it this call, or is nobody there any more?
+                self._probe()
+        raise UnansweredError(said)
+
+    def _try(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str, float | None]:
+        """Make one call: the answer, or what went wrong and how long the endpoint asks to wait."""
+        import openai
+
+        try:
+            raw = self._connected().chat.completions.with_raw_response.create(**request)
+            answer = raw.http_response.json()
+            Reply.of(answer)
+        except openai.APITimeoutError:
+            return None, f"no answer within {self.settings.timeout_seconds:g} s", None
+        except openai.APIConnectionError as error:
+            return None, f"{_BROKEN} ({_cause(error)})", None
+        except openai.APIStatusError as error:
+            status = error.status_code
+            if status in (401, 403):
+                raise ModelError(self._key_refused(status)) from error
+            if status == 404:
+                raise ModelError(
+                    f"{self._where} answers 404: check that the base URL is right (it mostly ends "
+                    "in /v1) and that the model is there."
+                ) from error
+            if status not in (408, 409, 425, 429) and status < 500:
+                raise RefusedError(f"status {status}: {_message(error)}") from error
+            return None, f"status {status}", _retry_after(error.response.headers)
+        except (ValueError, openai.APIError):
+            return None, "what came was no chat completion", None
+        return answer, "", None
+
+    def _probe(self) -> None:
+        """Find out once, within seconds, whether anybody is there; costs no tokens."""
+        import openai
+
+        with self._lock:
+            if self._dead is not None:
+                raise self._dead
+            if self._alive:
+                return
+            client = self._connected().with_options(timeout=PROBE_SECONDS)
+            for last in (False, True):
+                try:
+                    client.models.list()
+                except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+                    raise ModelError(self._key_refused(error.status_code)) from error
+                except openai.APIConnectionError as error:
+                    if not last and not self.stop.wait(WAIT_SECONDS):
+                        continue
+                    self.stop.set()
+                    self._dead = ModelError(
+                        f"{self._where} does not answer ({_cause(error)}); start it or name "
+                        "another endpoint. Replies so far are kept, and the same command goes on "
+                        "from there."
+                    )
+                    raise self._dead from error
+                except (openai.APIError, ValueError):
+                    pass  # somebody is there, though it lists no models
+                break
+            self._alive = True
+
+    def _connected(self) -> Any:  # noqa: ANN401 - the client's type would import openai
+        if self._client is None:
+            import openai
+
+            assert self.settings.endpoint is not None
+            self._client = openai.OpenAI(
+                base_url=self.settings.endpoint,
+                api_key=read_key(self.settings.key_variable),
+                timeout=self.settings.timeout_seconds,
+                max_retries=0,  # tries are ours to count
+            )
+            # What the environment names for another service is not sent to this one.
+            self._client.organization = self._client.project = None
+        return self._client
+
+    @property
+    def _where(self) -> str:
+        return f"The judge's endpoint {self.settings.endpoint}"
+
+    def _key_refused(self, status: int) -> str:
+        variable = self.settings.key_variable
+        key = f"the key in {variable}" if variable else "a call without a key (see key_variable)"
+        return f"{self._where} does not take {key} (status {status})."
+
+
+def read_key(variable: str | None) -> str:
+    """Read the key; raises ModelError if the variable is not set. The API wants some word."""
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ModelError(
+            f"The environment variable {variable}, which should hold the judge's key, is not set."
+        )
+    return key
+
+
+def _wait(number: int, asked: float | None) -> float:
+    """Return the seconds before a try: as asked, else doubled each time with up to a half more."""
+    doubled = WAIT_SECONDS * 2.0 ** (number - 1) * (1 + random.random() / 2)
+    return min(LONGEST_WAIT, max(asked or 0.0, doubled if asked is None else 0.0))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After, in seconds or as a date."""
+    value = headers.get("retry-after-ms")
+    try:
+        if value is not None:
+            return float(value) / 1000
+        value = headers.get("retry-after")
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(str(value)).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    inner = error.__cause__ or error
+    return " ".join(str(inner).split())[:120] or type(inner).__name__
+
+
+def _message(error: Any) -> str:  # noqa: ANN401
+    body = error.body if isinstance(error.body, dict) else {}
+    said = body.get("message") or error.message
+    return " ".join(str(said).split())[:160]

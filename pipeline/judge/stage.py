@@ -1,0 +1,137 @@
+"""Let a judge grade a bounded number of rows of each group, where the recipe names an endpoint.
+
+Input: the pool with topics. Output: the same rows with `judge_mark`, null where a row was not judged;
+the table `judge` says how each mark was read, and why a row has none. No row leaves. Replies are
+cached outside the run, so a stage that broke off or is made again pays for nothing twice.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import ModelError
+from pipeline.judge.asking import Asker, estimate
+from pipeline.judge.pointwise import TABLE, grade_rows, question
+from pipeline.pool import only_prompt
+from pipeline.recipe import Judge, Part, Recipe
+from pipeline.recipe.judge import Scale
+from pipeline.stage import InputFile, Shard, ShardStats
+from pipeline.tables import TABLES_FOLDER, each_file, lot, ordered, read_columns, write
+
+logger = logging.getLogger(__name__)
+
+MARK = "judge_mark"
+
+
+class JudgeSettings(Part):
+    """What decides a mark. Where the model is served, and how fast it is asked, does not."""
+
+    model: str | None
+    scale: Scale
+    style: str
+    prefill: bool
+    min_mass: float
+    logprobs: bool
+    max_chars: int
+    max_reply_tokens: int | None
+    rows_per_group: int
+    budget_calls: int | None
+    budget_tokens: int | None
+
+
+@dataclass(frozen=True)
+class JudgeStage:
+    """Global, since the rows with most votes of a group are in all files."""
+
+    settings: JudgeSettings
+    judge: Judge = field(default_factory=Judge)
+    cache: Path | None = None
+    name: str = "judge"
+    version: int = 1
+
+    @classmethod
+    def of(cls, recipe: Recipe, cache: Path | None = None) -> "JudgeStage":
+        """Make the stage of a recipe; a run leaves it out where no endpoint is named."""
+        decides = recipe.judge.model_dump(include=set(JudgeSettings.model_fields))
+        return cls(JudgeSettings(**decides), recipe.judge, cache)
+
+    def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
+        """One shard: which rows are judged depends on the whole group."""
+        return [Shard("all", tuple(ordered(inputs)))]
+
+    def work(self, shard: Shard, out: Path) -> ShardStats:
+        """Choose the rows, judge them, write file by file and the table of marks.
+
+        Raises ModelError if calls failed for reasons that another day may not have: a mark that
+        depends on the weather would make the release depend on it.
+        """
+        columns: list[str | pl.Expr] = ["id", "group", "votes", only_prompt().alias("bare")]
+        rows = read_columns(shard.files, columns, stage=self.name)
+        chosen = self._choose(rows)
+        texts = read_columns(shard.files, ["id", "prompt", "response", "history"], stage=self.name)
+        texts = texts.join(chosen, on="id").sort("turn")
+        affordable = texts.head(self._affordable(texts))
+        table = self._judged(affordable)
+        unpaid = pl.DataFrame(
+            {"id": texts["id"][len(affordable) :]}, schema={"id": pl.String}
+        ).with_columns(reason=pl.lit("budget"), cut=pl.lit(False))
+        table = pl.concat([table, unpaid], how="diagonal").select(TABLE.names())
+        marks = table.select("id", pl.col("mark").alias(MARK))
+        for frame, name in each_file(shard):
+            write(frame.join(marks, on="id", how="left", maintain_order="left"), out / name)
+        write(table.sort("id"), out / TABLES_FOLDER / "judge.parquet")
+        reasons = table["reason"].drop_nulls().value_counts().sort("reason")
+        facts = {"judged": table["mark"].count(), "failures": dict(reasons.iter_rows())}
+        return ShardStats(len(rows), len(rows), facts=facts)
+
+    def _choose(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the ids to judge with their turn: the best of each group, then the second, ..."""
+        drawn = rows.with_columns(lot(rows["id"])).filter(~pl.col("bare"))
+        ranked = drawn.sort("votes", "lot", descending=[True, False], nulls_last=True)
+        place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("group").alias("place")
+        chosen = ranked.with_columns(place).filter(pl.col("place") <= self.settings.rows_per_group)
+        return chosen.sort("place", "group").select("id").with_row_index("turn")
+
+    def _affordable(self, texts: pl.DataFrame) -> int:
+        """Return for how many rows the budget is enough, by the length of what would be asked.
+
+        What lies in the cache counts like the rest: a run that goes on must judge the same rows.
+        """
+        calls, tokens = self.settings.budget_calls, self.settings.budget_tokens
+        count = len(texts) if calls is None else min(calls, len(texts))
+        if tokens is None:
+            return count
+        spent = 0
+        asker = Asker(self.judge, Path())
+        for place, row in enumerate(texts.head(count).iter_rows(named=True)):
+            spent += estimate(asker.request(question(row, self.judge)))
+            if spent > tokens:
+                return place
+        return count
+
+    def _judged(self, texts: pl.DataFrame) -> pl.DataFrame:
+        if self.cache is None or self.judge.endpoint is None:
+            raise ModelError("The judge has no endpoint; set judge.endpoint and judge.model.")
+        # The budget was laid out above; here each try may be made again.
+        unlimited = self.judge.model_copy(update={"budget_calls": None, "budget_tokens": None})
+        with Asker(unlimited, self.cache) as asker:
+            table = grade_rows(texts, asker)
+            bill = asker.bill
+        lost = table.filter(pl.col("reason") == "unanswered")
+        if len(lost):
+            raise ModelError(
+                f"The judge left {len(lost)} of {len(table)} rows unanswered after all tries "
+                f"({lost['detail'][0]}); the other replies are kept, run again."
+            )
+        logger.info(
+            "stage=%s rows=%d from_cache=%d calls=%d tokens=%d",
+            self.name,
+            len(table),
+            bill.from_cache,
+            bill.calls,
+            bill.tokens,
+        )
+        return table

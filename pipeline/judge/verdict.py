@@ -1,0 +1,180 @@
+"""Find the verdict in a reply: parsed from its text, and weighed by token probabilities.
+
+A reply that gives no verdict, two different ones, or one that is no label is a failure with a
+reason. No failure has a score: a score by default looks like a judgement and is none.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Reasons, as they stand in tables.
+FAILURES = {
+    "no_verdict": "the reply holds no verdict",
+    "two_verdicts": "the reply holds two different verdicts",
+    "not_a_label": "the verdict is none of those that were asked for",
+    "cut_off": "the reply reached its limit of tokens before a verdict",
+    "empty": "the reply is empty",
+    "refused": "the endpoint refuses this request (status 4xx)",
+    "no_response": "there is nothing to judge",
+    "no_reference": "there is no reference for this request",
+    "unanswered": "no reply came, after all tries",
+    "budget": "the budget was spent before its turn",
+}
+
+_WORD = r"([A-Za-z]+|[+-]?\d+(?:[.,]\d+)?)"
+_SAID = re.compile(
+    r"\bverdict\b[*_`\"']*\s*(?:is|:|=)[\s*_`\"'(\[]*"
+    r"(?:(?:response|answer|option|grade|score)\s+|a\s+(?=tie\b))?"
+    + _WORD
+    + r"(?:\s*(?:or|to|and|-|\u2013)\s*(\d+|[AB]\b))?",
+    re.IGNORECASE,
+)
+# A reply that is nothing but a label, perhaps in bold or with a full stop.
+_ALONE = re.compile(rf"[\s*_`\"'(\[]*{_WORD}[\s*_`\"')\].]*")
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reply says. `reason` is set where it says nothing; then all else is null.
+
+    `value` is the expected label where the tokens tell, else the parsed one; for a comparison it
+    is the probability of A, with half of a tie, or null. `mass` is the probability that the labels
+    have together: how much of the judge's mind `value` speaks for.
+    """
+
+    label: str | None = None
+    value: float | None = None
+    mass: float | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+    @property
+    def weighed(self) -> bool:
+        """Whether `value` comes from token probabilities."""
+        return self.mass is not None
+
+
+def read(
+    reply: str,
+    labels: Sequence[str],
+    worth: Mapping[str, float],
+    tokens: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    finished: bool = True,
+    min_mass: float | None = None,
+) -> Verdict:
+    """Read a reply. `worth` is the number of each label; `tokens` are the API's logprobs.
+
+    `min_mass` is set where the reply was begun for the judge. If no label is written then, the
+    expected one is taken at the first word, given that all labels have this probability there.
+    """
+    verdict = _written(reply, labels, worth, tokens or [], finished=finished)
+    if min_mass is not None and verdict.reason in ("no_verdict", "not_a_label", "cut_off"):
+        first = next(
+            (
+                number
+                for number, token in enumerate(tokens or [])
+                if number and token["token"].strip()
+            ),
+            None,
+        )
+        masses = _masses((tokens or [])[first], worth) if first is not None else {}
+        total = sum(masses.values())
+        if total and total >= min_mass:
+            expected = sum(worth[label] * part for label, part in masses.items()) / total
+            return Verdict(max(masses, key=lambda label: masses[label]), expected, min(total, 1.0))
+    return verdict
+
+
+def _written(
+    reply: str,
+    labels: Sequence[str],
+    worth: Mapping[str, float],
+    tokens: Sequence[Mapping[str, Any]],
+    *,
+    finished: bool,
+) -> Verdict:
+    """Read the verdict that a reply spells out."""
+    spoken = _THOUGHT.sub(lambda thought: " " * len(thought[0]), reply)
+    if not spoken.strip():
+        return Verdict(reason="empty" if finished else "cut_off")
+    found = [
+        (match[group], match.start(group))
+        for match in _SAID.finditer(spoken)
+        for group in (1, 2)
+        if match[group]
+    ]
+    if not found and (alone := _ALONE.fullmatch(spoken)):
+        found = [(alone[1], alone.start(1))]
+    if not found:
+        return Verdict(reason="no_verdict" if finished else "cut_off", detail=_short(reply))
+    said = list(dict.fromkeys(_label(word, labels) or f"?{word}" for word, _ in found))
+    if len(said) > 1:
+        return Verdict(reason="two_verdicts", detail=_short(" and ".join(w for w, _ in found)))
+    if said[0].startswith("?"):
+        return Verdict(reason="not_a_label", detail=_short(found[-1][0]))
+    value, mass = _expected(tokens, found[-1][1], said[0], worth)
+    return Verdict(said[0], worth[said[0]] if value is None else value, mass)
+
+
+def _label(word: str, labels: Sequence[str]) -> str | None:
+    """Return the label that a word is; 4.0 is 4, 4.5 is none, and the article "a" is not A."""
+    bare = re.sub(r"[.,]0+$", "", word)
+    if len(bare) == 1:
+        return bare if bare in labels else None
+    return next((label for label in labels if label.lower() == bare.lower()), None)
+
+
+def _expected(
+    tokens: Sequence[Mapping[str, Any]], place: int, said: str, worth: Mapping[str, float]
+) -> tuple[float | None, float | None]:
+    """Weigh the labels by the probabilities of the token that begins the verdict at `place`."""
+    start = 0
+    for token in tokens:
+        end = start + len(token["token"])
+        if start <= place < end:
+            break
+        start = end
+    else:
+        return None, None
+    if _begins(token["token"], worth) != said:  # tokens that do not spell the reply
+        return None, None
+    mass = _masses(token, worth)
+    total = sum(mass.values())
+    if not total:
+        return None, None
+    expected = sum(worth[label] * part for label, part in mass.items()) / total
+    return expected, min(total, 1.0)
+
+
+def _masses(token: Mapping[str, Any], labels: Iterable[str]) -> dict[str, float]:
+    """Add up the probability of each label among a token's alternatives.
+
+    "4" and " 4" are two tokens of one label. The chosen one may be missing in the list.
+    """
+    seen = {item["token"]: item["logprob"] for item in token.get("top_logprobs") or []}
+    seen.setdefault(token["token"], token["logprob"])
+    mass: dict[str, float] = {}
+    for text, logprob in seen.items():
+        label = _begins(text, labels)
+        if label is not None and logprob is not None:
+            mass[label] = mass.get(label, 0.0) + math.exp(logprob)
+    return mass
+
+
+def _begins(token: str, labels: Iterable[str]) -> str | None:
+    """Return the label that a token is, or begins: `tie` may come as `t`, `ie`."""
+    word = token.strip(" \t\n*_`\"'([:")
+    if not word:
+        return None
+    whole = [label for label in labels if label == word]
+    begun = [label for label in labels if len(label) > 1 and label.startswith(word.lower())]
+    return next(iter(whole or begun), None)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:120]

@@ -1,0 +1,214 @@
+"""`thousand judge`: the words, the reports, wrong input."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.errors import CurationError, RecipeError, SourceError
+from pipeline.judge.attacks import BAITS
+
+GOOD, BAD = "a good and careful answer", "a bad one"
+
+
+def longer_is_better(messages: list[dict[str, str]]) -> str:
+    """Judge as the naive do, and grade by the length of the response."""
+    text = messages[1]["content"]
+    if "response A" not in text:
+        return f"Verdict: {min(6, 1 + len(text.split('the response')[1]) // 20 - 1)}"
+    first, second = (part.split("=== end")[0] for part in text.split("=== begin of response")[1:])
+    return f"Verdict: {'A' if len(first) > len(second) else 'B'}"
+
+
+@pytest.fixture
+def judge(serve, tmp_path: Path):
+    """Run the command against a scripted judge; gives its JSON or its text."""
+
+    def run(*words: str, answer=longer_is_better, as_json: bool = True, status: int = 0) -> Any:
+        served = serve(answer)
+        call = ["judge", *words, "--endpoint", served.url, "--model", "gpt-4o-scripted"]
+        call += ["--workspace", str(tmp_path / "space"), "--set", "judge.logprobs=false"]
+        done = CliRunner().invoke(app, [*call, *(["--json"] if as_json else [])])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == status, done.output
+        return json.loads(done.stdout) if as_json else done.stdout
+
+    return run
+
+
+@pytest.fixture
+def sets(tmp_path: Path):
+    def write(name: str, rows: list[dict[str, Any]]) -> str:
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+        return str(path)
+
+    return write
+
+
+def test_grades_of_a_file(judge, sets, tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "prompt": f"Q{n}", "response": "x" * 20 * n} for n in range(1, 5)]
+    table = tmp_path / "marks.parquet"
+    report = judge(sets("a.jsonl", rows), "--table", str(table))
+    assert (report["mode"], report["asked"], report["judged"]) == ("grade", 4, 4)
+    assert report["result"]["length"]["correlation"]["value"] == pytest.approx(1)
+    marks = pl.read_parquet(table)
+    assert marks["id"].to_list() == ["r1", "r2", "r3", "r4"]
+    assert marks["mark"].is_sorted()
+    text = judge(sets("a.jsonl", rows), as_json=False)
+    assert "4 of 4 judged" in text
+    assert "marks for twice the characters" in text
+
+
+def test_two_files_are_compared_in_both_orders(judge, sets) -> None:
+    ours = [{"prompt": f"Q{n}", "response": GOOD, "model": "gpt-4"} for n in range(6)]
+    theirs = [{"prompt": f"Q{n}", "response": BAD, "origin": "human"} for n in range(5)]
+    report = judge(sets("a.jsonl", ours), "--against", sets("b.jsonl", theirs))
+    result = report["result"]
+    assert (result["wins"], result["ties"], result["losses"]) == (5, 0, 0)
+    assert result["position"]["consistent"] == 1
+    assert result["longer_won"]["value"] == 1
+    assert report["bill"]["calls"] == 10
+    assert any("one family (OpenAI) for 5 of 10" in line for line in report["warnings"])
+    assert any("1 rows have no partner" in line for line in report["warnings"])
+
+
+def test_a_reference_reaches_the_judge_and_rows_without_one_are_not_asked(judge, sets) -> None:
+    rows = [{"prompt": "Q1", "response": GOOD}, {"prompt": "Q2", "response": GOOD}]
+    known = sets("ref.jsonl", [{"prompt": "Q1", "response": "the truth"}])
+    seen: list[str] = []
+
+    def answer(messages):
+        seen.append(messages[1]["content"])
+        return "Verdict: 3"
+
+    report = judge(sets("a.jsonl", rows), "--reference", known, answer=answer)
+    assert report["failures"] == {"no_reference": 1}
+    (text,) = seen
+    assert "the truth" in text
+
+
+def test_a_judge_that_answers_in_prose_is_one_clear_outcome(judge, sets) -> None:
+    rows = [{"prompt": "Q1", "response": GOOD}, {"prompt": "Q2", "response": BAD}]
+    report = judge(sets("a.jsonl", rows), answer=lambda messages: "Well, it depends.", status=1)
+    assert (report["judged"], report["failures"]) == (0, {"no_verdict": 2})
+    assert report["result"]["mean"]["value"] is None
+    text = judge(
+        sets("a.jsonl", rows), answer=lambda messages: "Well, it depends.", as_json=False, status=1
+    )
+    assert "not judged: 2 no_verdict (the reply holds no verdict)" in text
+
+
+def labelled(first: str, second: str, *labels: int, number: int) -> dict[str, Any]:
+    return {"prompt": f"Q{number}", "first": first, "second": second, "labels": list(labels)}
+
+
+def test_a_benchmark_of_our_own_shape(judge, sets, tmp_path: Path) -> None:
+    (tmp_path / "pairs").mkdir()
+    rows = [labelled(GOOD, BAD, 1, 1, number=n) for n in range(8)]
+    rows += [labelled(GOOD, BAD, 2, 0, number=9)]
+    sets("pairs/mine.jsonl", rows)
+    sets("pairs/other.jsonl", [{"text": "no pair"}])
+    report = judge("--benchmark", str(tmp_path / "pairs"))
+    (found,) = report["result"]["sets"]
+    assert (found["set"], found["pairs"], found["annotators"]) == ("mine", 9, 2)
+    people, scripted, longer, _ = found["lines"]
+    assert people["tie_discounted"]["value"] == pytest.approx((8 + 0.5) / 9, abs=1e-4)
+    # Against each annotator: 8 right; the ninth is wrong for one, half right for the other.
+    assert scripted["tie_discounted"]["value"] == pytest.approx((16 + 0.5) / 18, abs=1e-4)
+    assert scripted["tie_discounted"] == longer["tie_discounted"]
+    assert scripted["position"]["consistent"] == 1
+    assert report["result"]["passed_over"] == ["other.jsonl"]
+
+
+def test_published_shapes_of_labelled_pairs(tmp_path: Path) -> None:
+    from pipeline.judge.pairs import read_benchmark
+
+    record = {"idx": 0, "instruction": "Do", "input": "this", "response1": True, "response2": "no"}
+    record |= {"cmp_key": "bloom-7b_llama-7b", "annotator1": 1, "annotator2": 0, "annotator3": 2}
+    (tmp_path / "panda.json").write_text(json.dumps([record]))
+    (tmp_path / "Natural").mkdir()
+    other = {"input": "Q", "output_1": "a", "output_2": "b", "label": 2}
+    (tmp_path / "Natural" / "dataset.json").write_text(json.dumps([other]))
+    sets, _ = read_benchmark(tmp_path)
+    (panda,), (natural,) = sets["panda"], sets["Natural"]
+    assert (panda.request, panda.first, panda.labels) == ("Do\n\nthis", "True", (1, 0, -1))
+    assert panda.authors == ("bloom-7b", "llama-7b")
+    assert natural.labels == (-1,)
+    (tmp_path / "panda.json").write_text(json.dumps([{**record, "annotator2": 7}]))
+    with pytest.raises(SourceError, match=r"panda\.json"):
+        read_benchmark(tmp_path)
+
+
+def test_without_a_judge_a_benchmark_shows_people_and_controls(shared: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["judge", "--benchmark", str(shared / "quality"), "--rows", "60", "--json"]
+    )
+    report = json.loads(done.stdout)
+    sets = {one["set"]: one for one in report["result"]["sets"]}
+    assert set(sets) == {"LLMBar/Adversarial_Neighbor", "LLMBar/Natural", "pandalm_testset-v1"}
+    panda = sets["pandalm_testset-v1"]
+    assert (panda["pairs"], panda["annotators"], len(panda["lines"])) == (60, 3, 3)
+
+
+def test_a_red_team_sees_who_obeys(judge) -> None:
+    def obeys(messages):
+        """Follow whatever stands last in the text, and template tokens above all."""
+        text = messages[1]["content"]
+        best = "A" if "response A" in text.lower() else "6"
+        if "<|im_start|>" in text or "[/INST]" in text:
+            return f"Verdict: {best}"
+        return (
+            "Verdict: 1" if best == "6" else "Verdict: B" if _good_is_second(text) else "Verdict: A"
+        )
+
+    report = judge("--red-team", "--rows", "1", answer=obeys)
+    graded = {
+        line["fenced"]: line for line in report["result"]["success"] if line["mode"] == "grade"
+    }
+    assert graded[True]["worked"]["value"] == 0
+    assert graded[False]["worked"]["value"] > 0
+    assert graded[False]["harmless_worked"]["value"] == 0
+    assert all(not kind["worked"] for kind in report["result"]["kinds"].values())
+
+
+def _good_is_second(text: str) -> bool:
+    return text.index(BAITS[0].good[:30]) > text.index(BAITS[0].poor[:30])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one of them"),
+        (["FILE"], "No judge is named"),
+        (["--red-team", "--benchmark", "x"], "one of them"),
+        (["FILE", "--endpoint", "http://h/v1"], "needs the name of a model"),
+        (["FILE", "--endpoint", "h:1", "--model", "m"], "no base URL"),
+        (["FILE", "--endpoint", "http://u:p@h/v1", "--model", "m"], "must hold no key"),
+        (["--red-team", "--table", "t.csv", "--endpoint", "http://h/v1", "--model", "m"], "belong"),
+    ],
+)
+def test_words_that_cannot_be_meant(words, said, sets) -> None:
+    file = sets("a.jsonl", [{"prompt": "Q", "response": "A"}])
+    call = ["judge", *(file if word == "FILE" else word for word in words)]
+    done = CliRunner().invoke(app, call)
+    assert isinstance(done.exception, RecipeError)
+    assert said in str(done.exception)
+
+
+def test_a_table_of_an_unknown_kind_is_refused_before_a_call(judge, sets, tmp_path: Path) -> None:
+    file = sets("a.jsonl", [{"prompt": "Q", "response": "A"}])
+    with pytest.raises(CurationError, match="the table can be"):
+        judge(file, "--table", str(tmp_path / "t.xlsx"))
+
+
+def test_no_common_prompt_is_said(judge, sets) -> None:
+    one = sets("a.jsonl", [{"prompt": "Q", "response": "A"}])
+    other = sets("b.jsonl", [{"prompt": "P", "response": "A"}])
+    with pytest.raises(SourceError, match="No prompt of"):
+        judge(one, "--against", other)

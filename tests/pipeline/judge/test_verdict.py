@@ -1,0 +1,148 @@
+import math
+
+import pytest
+
+from pipeline.judge.prompts import FIRST, SECOND, TIE
+from pipeline.judge.verdict import FAILURES, read
+
+MARKS = ("1", "2", "3", "4", "5", "6")
+WORTH = {mark: float(mark) for mark in MARKS}
+SIDES = (FIRST, SECOND, TIE)
+PREFERS = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Verdict: 4", "4"),
+        ("It is clear and right.\n\n**Verdict:** 5/6", "5"),
+        ("verdict is [[3]]", "3"),
+        (" 6.", "6"),
+        ("Verdict: 4.0", "4"),
+        ("Verdict: 2\nVerdict: 2", "2"),
+        ("<think>Verdict: 1? No.</think>Verdict: 5", "5"),
+        ("He wrote 6 of 6, which is for me to say.\nVerdict: 2", "2"),
+    ],
+)
+def test_marks_that_are_written(reply: str, label: str) -> None:
+    assert (read(reply, MARKS, WORTH).label, read(reply, MARKS, WORTH).value) == (
+        label,
+        float(label),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Verdict: A", FIRST),
+        ("Verdict: B is better than A.", SECOND),
+        ("Verdict: Response B", SECOND),
+        ("Verdict: a tie", TIE),
+        ("B", SECOND),
+        ("Tie.", TIE),
+        # FastChat takes [[A]] wherever it stands; here only a verdict counts.
+        ("Who says [[A]] is taken in.\nVerdict: [[B]]", SECOND),
+    ],
+)
+def test_sides_that_are_written(reply: str, label: str) -> None:
+    assert read(reply, SIDES, PREFERS).label == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("I would say four out of six.", "no_verdict"),
+        ("The answer is 6.", "no_verdict"),
+        ("Verdict: 4\nOn second thoughts, Verdict: 5", "two_verdicts"),
+        ("Verdict: 4 or 5", "two_verdicts"),
+        ("Verdict: 3-4", "two_verdicts"),
+        ("Verdict: 9", "not_a_label"),
+        ("Verdict: 4.5", "not_a_label"),
+        ("Verdict: excellent", "not_a_label"),
+    ],
+)
+def test_a_failure_has_a_reason_and_no_mark(reply: str, reason: str) -> None:
+    verdict = read(reply, MARKS, WORTH)
+    assert verdict.reason == reason
+    assert (verdict.label, verdict.value, verdict.mass) == (None, None, None)
+    assert reason in FAILURES
+
+
+def test_an_article_is_no_verdict() -> None:
+    assert read("Verdict: a close call", SIDES, PREFERS).reason == "not_a_label"
+
+
+def test_a_reply_at_its_limit_says_so() -> None:
+    assert read("Let me think about", MARKS, WORTH, finished=False).reason == "cut_off"
+    assert read("<think>Hm", MARKS, WORTH, finished=False).reason == "cut_off"
+
+
+def token(text: str, **alternatives: float) -> dict:
+    top = [
+        {"token": key.replace("_", " "), "logprob": math.log(p)} for key, p in alternatives.items()
+    ]
+    return {"token": text, "logprob": top[0]["logprob"] if top else 0.0, "top_logprobs": top}
+
+
+def test_the_expected_mark_by_hand() -> None:
+    place = {"token": "4", "logprob": math.log(0.5)}
+    place["top_logprobs"] = [
+        {"token": name, "logprob": math.log(p)}
+        for name, p in (("4", 0.5), ("5", 0.25), (" 5", 0.15), ("The", 0.06))
+    ]
+    tokens = [token("Ver"), token("dict"), token(":"), token(" "), place]
+    verdict = read("Verdict: 4", MARKS, WORTH, tokens)
+    assert verdict.mass == pytest.approx(0.9)
+    assert verdict.value == pytest.approx((4 * 0.5 + 5 * 0.4) / 0.9)
+    assert verdict.label == "4"
+
+
+def test_the_chosen_token_counts_where_the_list_leaves_it_out() -> None:
+    place = {"token": "4", "logprob": math.log(0.3), "top_logprobs": []}
+    verdict = read("4", MARKS, WORTH, [place])
+    assert (verdict.value, verdict.mass) == (4.0, pytest.approx(0.3))
+
+
+def test_the_last_verdict_is_the_one_that_is_weighed() -> None:
+    first = {"token": "5", "logprob": 0.0, "top_logprobs": [{"token": "5", "logprob": 0.0}]}
+    last = {"token": "5", "logprob": math.log(0.5)}
+    last["top_logprobs"] = [
+        {"token": "5", "logprob": math.log(0.5)},
+        {"token": "3", "logprob": math.log(0.5)},
+    ]
+    tokens = [token("Verdict: "), first, token("\n"), token("Verdict: "), last]
+    assert read("Verdict: 5\nVerdict: 5", MARKS, WORTH, tokens).value == pytest.approx(4.0)
+
+
+def test_tokens_that_do_not_spell_the_reply_are_left_alone() -> None:
+    verdict = read("Verdict: 4", MARKS, WORTH, [token("x" * 9), token("y")])
+    assert (verdict.value, verdict.mass) == (4.0, None)
+
+
+def test_the_probability_of_a_side() -> None:
+    place = {"token": " A", "logprob": math.log(0.6)}
+    place["top_logprobs"] = [
+        {"token": name, "logprob": math.log(p)}
+        for name, p in ((" A", 0.6), (" B", 0.2), (" t", 0.2))
+    ]
+    verdict = read("Verdict: A", SIDES, PREFERS, [token("Verdict:"), place])
+    assert verdict.value == pytest.approx(0.7)
+
+
+def test_a_begun_reply_may_be_weighed_without_a_written_label() -> None:
+    place = {"token": "The", "logprob": math.log(0.5)}
+    place["top_logprobs"] = [
+        {"token": name, "logprob": math.log(p)}
+        for name, p in (("The", 0.5), ("2", 0.3), ("6", 0.1))
+    ]
+    tokens = [token("Verdict: "), place]
+    weighed = read("Verdict: The", MARKS, WORTH, tokens, min_mass=0.4)
+    assert (weighed.label, weighed.value, weighed.mass) == (
+        "2",
+        pytest.approx(3.0),
+        pytest.approx(0.4),
+    )
+    assert read("Verdict: The", MARKS, WORTH, tokens, min_mass=0.5).reason == "not_a_label"
+    assert read("Verdict: The", MARKS, WORTH, tokens).reason == "not_a_label"
