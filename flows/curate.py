@@ -4,6 +4,7 @@ Prefect schedules, shows and retries; what is done is known from the manifests a
 cache nothing, and a run that was cut off goes on where it stopped.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -77,6 +78,8 @@ def curate(
     """
     started = time.perf_counter()
     logger = get_run_logger()
+    for core in ("pipeline", "filters"):  # shown beside the run (flows/__init__.py)
+        logging.getLogger(core).setLevel(logging.INFO)
     resolved = load(recipe, settings or [], size=size, seed=seed)
     place = Workspace(Path(workspace).resolve())
     names = stage_names(resolved)

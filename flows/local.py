@@ -21,6 +21,7 @@ def run_flow(words: dict[str, Any], progress: Progress) -> dict[str, Any]:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_ours)
+        handler.setLevel(logging.getLogger().level)  # the flow lets more through, for the server
     from flows.curate import curate
     from flows.watching import watched_by
 

@@ -1,8 +1,20 @@
 """What a release must hold true, or it is not released."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from pipeline.recipe.part import Count, Part, Share
+from pipeline.record import REASONS
+
+
+def _known(code: str) -> str:
+    if code not in REASONS:
+        raise ValueError(f"{code!r} is no reason code; docs/reference.md lists them")
+    return code
+
+
+Reason = Annotated[str, AfterValidator(_known)]
 
 
 class Gates(Part):
@@ -20,6 +32,11 @@ class Gates(Part):
     )
     languages: list[str] | None = Field(
         default=None, description="ISO 639-1 codes; no response may surely be in another language."
+    )
+    reasons: list[Reason] | None = Field(
+        default=None,
+        description="Reason codes; no row may break a rule of its source in part `filter` that "
+        "gives one, also after an edit; the recipe must have a rule for each code.",
     )
     evaluation: list[str] | None = Field(
         default=None,

@@ -118,7 +118,36 @@ def _languages(
 
     judged = judge(rows.drop("history"), [language(allowed)])
     bad = judged.filter(pl.col("reason").is_not_null()).select("id", "detail").rows()
-    yield from _of_rows("languages", len(rows), bad, f"in another language than {allowed}")
+    yield from _of_rows(
+        "languages", len(rows), bad, f"in another language than {', '.join(allowed)}"
+    )
+
+
+def _reasons(rows: pl.DataFrame, manifest: Mapping[str, Any], recipe: Recipe) -> Iterator[Outcome]:
+    codes = recipe.gates.reasons
+    if codes is None:
+        return
+    from filters.rule import judge
+    from pipeline.dialogue import as_single_turn
+    from pipeline.filter import rules_for
+
+    written = rows["licence"].unique().sort().to_list()
+    gone = [licence for licence in written if refused(licence, recipe.release.refuse_licences)]
+    rules = {
+        source: rules_for(getattr(recipe.filter, source), gone)
+        for source in type(recipe.filter).model_fields
+    }
+    bad: list[tuple[str, str]] = []
+    for (source,), part in sorted(rows.partition_by("source", as_dict=True).items()):
+        wanted = [rule for rule in rules[str(source)] if rule.code in codes]
+        judged = judge(as_single_turn(part), wanted).filter(pl.col("reason").is_not_null())
+        bad += judged.select("id", pl.format("{}: {}", "reason", "detail")).rows()
+    ruled = {rule.code for every in rules.values() for rule in every}
+    unruled = [code for code in codes if code not in ruled]
+    said = f"{len(bad):,} of {len(rows):,} rows break a rule for {', '.join(codes)}"
+    if unruled:
+        said += f"; no rule of the recipe gives {', '.join(unruled)}"
+    yield Outcome("reasons", not bad and not unruled, said, [list(pair) for pair in sorted(bad)])
 
 
 def _evaluation(
@@ -170,6 +199,7 @@ _GATES: dict[str, Gate] = {
     "licences": _licences,
     "duplicates": _duplicates,
     "languages": _languages,
+    "reasons": _reasons,
     "evaluation": _evaluation,
     "churn": _churn,
     "quality": _quality,

@@ -62,6 +62,7 @@ _NAMES = [
 ]
 _NAME_BYTES = 24  # longer names are left to the regexes
 _QUOTE, _LESS, _SPACE, _EQUALS = b'"< ='
+_COMPACT = pl.CompatLevel.oldest()  # one buffer of bytes, not views of others
 _STRIDE = 1 << 18  # bytes that stay in the cache of a core
 
 
@@ -75,6 +76,11 @@ def pieces(data: NDArray[np.uint8], borders: NDArray[np.int64], kind: pa.DataTyp
     buffers = [None, pa.py_buffer(borders), pa.py_buffer(data)]
     array = pa.Array.from_buffers(kind, max(len(borders) - 1, 0), buffers)
     return cast(pl.Series, pl.from_arrow(array))
+
+
+def compact(lines: pl.Series) -> pl.Series:
+    """Copy lines, so that they do not hold on to the block that they were cut from."""
+    return cast(pl.Series, pl.from_arrow(lines.to_arrow(compat_level=_COMPACT))).alias(lines.name)
 
 
 def attribute(name: str) -> pl.Expr:
@@ -162,7 +168,7 @@ def _cut_regular(lines: pl.Series, names: Sequence[str]) -> tuple[pl.DataFrame, 
 
 def _packed(lines: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the bytes of the lines one after the other, and where each begins and ends."""
-    packed = lines.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+    packed = lines.cast(pl.Binary).to_arrow(compat_level=_COMPACT)
     _, ends, content = packed.buffers()
     borders = np.frombuffer(ends, np.int64, len(packed) + 1, packed.offset * 8)
     data = np.zeros(borders[-1] + _NAME_BYTES, np.uint8)  # so that no word leads beyond the end

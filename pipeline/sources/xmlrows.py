@@ -7,7 +7,7 @@ XML parser runs: nothing in a file can make one expand entities or open other fi
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
@@ -21,10 +21,12 @@ from pipeline.sources.attributes import pieces, places
 from pipeline.sources.base import Tally
 from pipeline.sources.opening import line_blocks
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 WORKERS = 2  # threads that cut blocks; polars brings its own, one for each core
 _SLICE_ROWS = 2_000
+_CUT_ROWS = 10_000  # whole rows; smaller slices cost more calls
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 1 << 12
@@ -116,17 +118,31 @@ def map_rows(
     Each call of `work` has books of its own, which are added to the tally in the order of the file.
     """
 
-    def cut(first: int, block: bytes) -> tuple[T, Tally]:
-        books = Tally(tally.max_malformed)
-        return work(_rows(first, block, root, limits, label, books), books), books
+    def cut(place: tuple[int, bytes], books: Tally) -> T:
+        return work(_rows(*place, root, limits, label, books), books)
 
-    blocks = _blocks(stream, root, needed, limits, label, tally)
+    return _map(_blocks(stream, root, needed, limits, label, tally), tally, cut)
+
+
+def map_slices(
+    frame: pl.DataFrame, tally: Tally, work: Callable[[pl.DataFrame, Tally], T]
+) -> Iterator[T]:
+    """Yield what `work` makes of slices of a frame, in order; threads and books as in map_rows."""
+    starts = range(0, len(frame), _CUT_ROWS)
+    return _map((frame.slice(start, _CUT_ROWS) for start in starts), tally, work)
+
+
+def _map(items: Iterable[S], tally: Tally, work: Callable[[S, Tally], T]) -> Iterator[T]:
+    def booked(item: S) -> tuple[T, Tally]:
+        books = Tally(tally.max_malformed)
+        return work(item, books), books
+
     with ThreadPoolExecutor(WORKERS, "rows") as pool:
         waiting: deque[Future[tuple[T, Tally]]] = deque()
         try:
-            for first, block in blocks:
-                waiting.append(pool.submit(cut, first, block))
-                del block  # it is the worker's now
+            for item in items:
+                waiting.append(pool.submit(booked, item))
+                del item  # it is the worker's now
                 if len(waiting) > WORKERS + 1:
                     done, books = waiting.popleft().result()
                     tally.add(books)

@@ -30,7 +30,8 @@ def approve_in_the_browser(server: Server, run: str, comment: str) -> None:
         form = page.locator(".p-modal")
         form.get_by_text("74 train, 4 validation, 20 test rows").wait_for()
         assert "duplicates: passed" in form.inner_text()
-        form.locator(".p-toggle").first.click()
+        form.get_by_role("switch").click()
+        form.locator("[role=switch][aria-checked=true]").wait_for()
         form.locator("textarea").fill(comment)
         form.get_by_role("button", name="Submit").click()
         form.wait_for(state="hidden")
@@ -61,7 +62,9 @@ def test_a_scheduled_run_is_published_once_it_is_approved(sample: Path, tmp_path
         assert "duplicates" in card["gates"]["data"]
     # Days later: nothing of it runs any more. A server and a worker are started anew.
     with server.running(), server.thousand(*words, "--every", "86400"):
-        until(lambda: server.ask("deployments/filter", {}), 60)
+        (deployment,) = until(lambda: server.ask("deployments/filter", {}), 60)
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["parameters"]["settings"][-1] == "select.churn.max_share=0.2"
         browser = CHROMIUM and importlib.util.find_spec("playwright")
         approve = approve_in_the_browser if browser else approve_by_the_api
         approve(server, run["id"], "read it, like it")

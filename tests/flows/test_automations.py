@@ -84,11 +84,11 @@ def test_blocked_failed_and_silent_runs_are_told(
 
     # A run that starts, gives a sign of life, and is never heard of again.
     code = (
-        "import datetime, uuid\n"
+        "import uuid\n"
         "from prefect.events import emit_event\n"
         "from prefect.events.worker import EventsWorker\n"
         "emit_event('prefect.flow-run.heartbeat', {'prefect.resource.id': "
-        "f'prefect.flow-run.{uuid.uuid4()}'}, [{'prefect.resource.id': 'prefect.flow.x', "
+        "f'prefect.flow-run.{uuid.uuid4()}'}, related=[{'prefect.resource.id': 'prefect.flow.x', "
         "'prefect.resource.role': 'flow', 'prefect.resource.name': 'curate'}])\n"
         "EventsWorker.instance().drain()\n"
     )

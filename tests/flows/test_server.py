@@ -36,6 +36,8 @@ def test_a_scheduled_run_ends_and_its_artifacts_come_back(
         *("cluster-map", "lengths"),
     }
     assert "report" in artifacts["report"]["data"]
+    logs = server.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert any(line["message"].startswith("stage=dedup shard=all") for line in logs)
     assert float(artifacts["progress"]["data"]) == 100
     assert "# sample" in artifacts["release-card"]["data"]
     assert artifacts["cluster-map"]["data"].startswith("data:image/png;base64,iVBOR")

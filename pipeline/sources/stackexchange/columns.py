@@ -40,9 +40,10 @@ def tags(column: str) -> pl.Expr:
 
 
 def count_scores(heads: pl.DataFrame) -> pl.DataFrame:
-    """Count the answers of each year and number of votes."""
+    """Count the answers of each year and number of votes; `written` begins with the year."""
     answers = heads.filter((pl.col("kind") == ANSWER) & pl.col("votes").is_not_null())
-    return answers.group_by(pl.col("created_at").dt.year().alias("year"), "votes").len("count")
+    year = pl.col("written").str.head(4).cast(pl.Int32, strict=False).alias("year")
+    return answers.group_by(year, "votes").len("count")
 
 
 def ranks(counts: pl.DataFrame) -> pl.DataFrame:

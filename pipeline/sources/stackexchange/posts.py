@@ -1,7 +1,7 @@
 """One block of posts: what its rows say at their heads, and the texts of those that may be used.
 
 More than half of the rows leave by what stands at their head: type, votes, number of answers. Their
-long texts are never looked at.
+long texts are never looked at. Questions stay whole lines until it is known whose answers are kept.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import cast
 
 import polars as pl
 
-from pipeline.sources.attributes import as_number, cut
+from pipeline.sources.attributes import as_number, compact, cut
 from pipeline.sources.base import Tally
 from pipeline.sources.stackexchange.columns import ANSWER, QUESTION, count_scores
 
@@ -46,7 +46,20 @@ _ATTRIBUTES = (
 _HEAD = (
     r'^ *<row Id="(?<id>[0-9]{1,18})" PostTypeId="(?<kind>[0-9]{1,18})" '
     r'(?:ParentId="[0-9]{1,18}" |AcceptedAnswerId="[0-9]{1,18}" )?'
-    r'CreationDate="(?<created_at>[^"]{10,40})" Score="(?<votes>-?[0-9]{1,18})"'
+    r'CreationDate="(?<written>[^"]{10,40})" Score="(?<votes>-?[0-9]{1,18})"'
+)
+
+
+# A question before it is cut.
+ASKED = pl.Schema(
+    {
+        "number": pl.UInt32(),  # of the line in its file
+        "line": pl.String(),
+        "id": pl.Int64(),
+        "kind": pl.Int64(),
+        "votes": pl.Int64(),
+        "created_at": pl.Datetime("ms"),
+    }
 )
 
 
@@ -54,7 +67,8 @@ _HEAD = (
 class Block:
     """What is kept of a block of posts."""
 
-    posts: pl.DataFrame  # POST: what may become a candidate
+    answers: pl.DataFrame  # POST: what may become a candidate
+    questions: pl.DataFrame  # ASKED: those that have an answer
     ids: pl.Series  # of all posts
     newest: datetime  # time of the last post
     scores: pl.DataFrame  # number of answers by year and votes
@@ -65,11 +79,6 @@ def number(name: str) -> pl.Expr:
     return pl.col("line").str.extract(rf' {name}="(-?[0-9]{{1,18}})"').cast(pl.Int64)
 
 
-def moment(name: str) -> pl.Expr:
-    """Return an attribute of `line` as UTC time; null if it is missing or no time."""
-    return as_moment(pl.col("line").str.extract(rf' {name}="([^"]{{10,40}})"'))
-
-
 def as_moment(text: pl.Expr) -> pl.Expr:
     """Read a time as the dumps write it, in milliseconds; null where the text is none."""
     return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
@@ -78,18 +87,26 @@ def as_moment(text: pl.Expr) -> pl.Expr:
 def read_block(rows: pl.DataFrame, dump: int, min_votes: int, label: str, tally: Tally) -> Block:
     """Sort the rows of a block; what leaves is booked."""
     heads = read_heads(rows)
-    posts = _texts(_worth_reading(heads, min_votes, label, tally), dump, label, tally)
-    newest = cast(datetime | None, heads["created_at"].max()) or datetime.min
-    return Block(posts, heads["id"], newest, count_scores(heads))
+    kept = _worth_reading(heads, min_votes, label, tally)
+    is_answer = pl.col("kind") == ANSWER
+    questions = kept.filter(~is_answer)
+    return Block(
+        texts(kept.filter(is_answer), dump, label, tally),
+        questions.with_columns(compact(questions["line"])).cast(ASKED),
+        heads["id"],
+        _newest(heads["written"]),
+        count_scores(heads),
+    )
 
 
 def read_heads(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add id, kind, votes and created_at, null where they cannot be read, in any order of them."""
+    """Add id, kind, votes and `written`, null where they cannot be read, in any order of them.
+
+    `written` is the time as text: most rows leave before anybody needs to reckon with it.
+    """
     fields = rows.select(pl.col("line").str.extract_groups(_HEAD).struct.unnest())
     heads = rows.with_columns(
-        fields.select(
-            pl.col("id", "kind", "votes").cast(pl.Int64), as_moment(pl.col("created_at"))
-        ).select("id", "kind", "votes", "created_at")
+        fields.select(pl.col("id", "kind", "votes").cast(pl.Int64), pl.col("written"))
     )
     odd = pl.col("id").is_null()
     if not heads.select(odd.any()).item():
@@ -98,9 +115,21 @@ def read_heads(rows: pl.DataFrame) -> pl.DataFrame:
         number("Id").alias("id"),
         number("PostTypeId").alias("kind"),
         number("Score").alias("votes"),
-        moment("CreationDate").alias("created_at"),
+        pl.col("line").str.extract(r' CreationDate="([^"]{10,40})"').alias("written"),
     )
     return pl.concat([heads.filter(~odd), slow]).sort("number")
+
+
+def _newest(written: pl.Series) -> datetime:
+    """Return the latest of some times; as texts they sort as in time."""
+    latest = written.max()
+    for times in (pl.Series([latest], dtype=pl.String), written):
+        found = cast(
+            datetime | None, times.to_frame("t").select(as_moment(pl.col("t")).max()).item()
+        )
+        if found:
+            return found
+    return datetime.min
 
 
 def _worth_reading(heads: pl.DataFrame, min_votes: int, label: str, tally: Tally) -> pl.DataFrame:
@@ -109,25 +138,29 @@ def _worth_reading(heads: pl.DataFrame, min_votes: int, label: str, tally: Tally
     readable = (
         pl.col("id").is_not_null()
         & pl.col("kind").is_not_null()
-        & (~is_post | (pl.col("votes").is_not_null() & pl.col("created_at").is_not_null()))
+        & (~is_post | (pl.col("votes").is_not_null() & pl.col("written").is_not_null()))
     )
-    for line in heads.filter(~readable)["number"]:
-        tally.bad(label, line, "no readable Id, PostTypeId, Score or CreationDate")
     low = (pl.col("kind") == ANSWER) & (pl.col("votes") < min_votes)
-    counts = heads.filter(readable).select(other=(~is_post).sum(), low=low.sum())
+    marked = heads.with_columns(readable=readable, other=~is_post, low=low)
+    counts = marked.filter("readable").select(pl.col("other", "low").sum())
     tally.leave_out(label, "not_a_post", counts["other"].item())
     tally.leave_out(label, "low_votes", counts["low"].item())
-    heads = heads.filter(readable & is_post & ~low)
+    worth = marked.filter(~pl.col("readable") | ~(pl.col("other") | pl.col("low")))
+    worth = worth.with_columns(created_at=as_moment(pl.col("written")))
+    readable = pl.col("readable") & pl.col("created_at").is_not_null()
+    for line in worth.filter(~readable)["number"]:
+        tally.bad(label, line, "no readable Id, PostTypeId, Score or CreationDate")
+    worth = worth.filter(readable).select(*ASKED)
     unanswered = (pl.col("kind") == QUESTION) & pl.col("line").str.contains(
         ' AnswerCount="0"', literal=True
     )
-    kept = heads.filter(~unanswered)
-    tally.leave_out(label, "no_answer", len(heads) - len(kept))
+    kept = worth.filter(~unanswered)
+    tally.leave_out(label, "no_answer", len(worth) - len(kept))
     return kept
 
 
-def _texts(heads: pl.DataFrame, dump: int, label: str, tally: Tally) -> pl.DataFrame:
-    """Cut the rows into their attributes; rows that are not well-formed are noted."""
+def texts(heads: pl.DataFrame, dump: int, label: str, tally: Tally) -> pl.DataFrame:
+    """Cut the rows into their attributes (POST); rows that are not well-formed are noted."""
     is_answer = pl.col("kind") == ANSWER
     posts = pl.concat([heads.drop("line"), cut(heads["line"], _ATTRIBUTES)], how="horizontal")
     posts = posts.with_columns(

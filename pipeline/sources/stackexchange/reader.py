@@ -22,8 +22,8 @@ from pipeline.sources.spool import Spool
 from pipeline.sources.stackexchange.candidates import finish
 from pipeline.sources.stackexchange.columns import ranks
 from pipeline.sources.stackexchange.files import TABLES, Dump, dumps_of, host, is_posts
-from pipeline.sources.stackexchange.posts import Block, note_unsound, number, read_block
-from pipeline.sources.xmlrows import map_rows, unescape
+from pipeline.sources.stackexchange.posts import Block, note_unsound, number, read_block, texts
+from pipeline.sources.xmlrows import map_rows, map_slices, unescape
 
 T = TypeVar("T")
 
@@ -87,6 +87,7 @@ class _Reading:
             for path in found.files
         )
         parts = 1 + size // _PART_BYTES
+        self.scratch = scratch
         self.answers = Spool(scratch / "answers", "question", parts)
         self.questions = Spool(scratch / "questions", "question", parts)
         self.dumps = 0
@@ -163,22 +164,45 @@ class _Reading:
         def work(rows: pl.DataFrame, tally: Tally) -> Block:
             return read_block(rows, dump, min_votes, label, tally)
 
-        owners, answers, ids, newest, scores = [], [], [], [], []
+        asked = Spool(self.scratch / f"asked-{dump}", "id", self.answers.parts)
+        owners, answers, parents, ids, newest, scores = [], [], [], [], [], []
         for block in self._rows(stream, "Posts.xml", label, work):
-            posts = block.posts
-            owners.append(posts["owner"].drop_nulls().unique())
-            answers.append(posts["answer"].drop_nulls())
+            owners.append(block.answers["owner"].drop_nulls().unique())
+            answers.append(block.answers["answer"])
+            parents.append(block.answers["question"])
             if self.several:
                 ids.append(block.ids)
             newest.append(block.newest)
             scores.append(block.scores)
-            self.answers.add(posts.filter(pl.col("answer").is_not_null()))
-            self.questions.add(posts.filter(pl.col("answer").is_null()))
+            self.answers.add(block.answers)
+            asked.add(block.questions)
         if self.several:
             self.ids.append(pl.concat(ids).drop_nulls())
         self.newest.append(max(newest))
         self.ranks.append(ranks(pl.concat(scores)).with_columns(dump=pl.lit(self.dumps)))
+        owners += self._questions(asked, pl.concat(parents).unique(), label)
         return pl.concat(owners).unique(), pl.concat(answers)
+
+    def _questions(self, asked: Spool, parents: pl.Series, label: str) -> list[pl.Series]:
+        """Cut the questions that kept answers belong to; returns their owners.
+
+        With several dumps all are cut: an answer may belong to a question of another dump.
+        """
+        dump, owners = self.dumps, []
+
+        def work(rows: pl.DataFrame, tally: Tally) -> pl.DataFrame:
+            return texts(rows, dump, label, tally)
+
+        for part in range(asked.parts):
+            rows = asked.part(part)
+            if rows is None:
+                continue
+            if not self.several:
+                rows = rows.filter(pl.col("id").is_in(parents.implode()))
+            for questions in map_slices(rows, self.tally, work):
+                owners.append(questions["owner"].drop_nulls().unique())
+                self.questions.add(questions)
+        return owners
 
     def _users(self, stream: BinaryIO, label: str, owners: pl.Series) -> None:
         dump = pl.lit(self.dumps)

@@ -2,13 +2,14 @@ import json
 
 import pytest
 
-from pipeline.errors import GateError
+from pipeline import loading
+from pipeline.errors import GateError, RecipeError
 from pipeline.recipe import Gates
 from pipeline.release import folder
 from pipeline.release.build import build
 from pipeline.release.verify import verify
 
-from .conftest import PICKED, ROWS, STAGES, candidate, make_run
+from .conftest import PICKED, ROWS, STAGES, TINY, candidate, make_run
 
 
 def with_gates(recipe, **gates):
@@ -93,6 +94,26 @@ def test_text_of_an_evaluation_set_blocks_and_its_bytes_are_in_the_key(run, tiny
     asked.write_text(json.dumps({"prompt": "Something else?", "response": "x"}) + "\n")
     built = build(run, recipe, tmp_path / "releases", stages=STAGES)
     assert outcome(built.path, "evaluation")["ok"]
+
+
+def test_released_rows_are_held_against_the_rules_again(run, tiny, tmp_path):
+    strict = {"filter": {"stackexchange": {"min_chars": 20, "max_first_person": None}}}
+    recipe = loading.parse(TINY | strict, "tiny")
+    error = blocked(run, with_gates(recipe, reasons=["too_short", "unsafe"]), tmp_path)
+    found = outcome(error.kept, "reasons")
+    assert found["said"] == (
+        "0 of 5 rows break a rule for too_short, unsafe; no rule of the recipe gives unsafe"
+    )
+    strict["filter"]["stackexchange"]["min_chars"] = 33
+    recipe = loading.parse(TINY | strict, "tiny")
+    error = blocked(run, with_gates(recipe, reasons=["too_short"]), tmp_path)
+    assert [row[0] for row in outcome(error.kept, "reasons")["rows"]] == [
+        "stackexchange:cooking:2",
+        "stackexchange:cooking:6",
+        "stackexchange:stem:1",
+    ]
+    with pytest.raises(RecipeError, match="'bad_code' is no reason code"):
+        loading.load("lima", ["gates.reasons=[bad_code]"])
 
 
 def test_churn_and_groups(tmp_path, tiny):

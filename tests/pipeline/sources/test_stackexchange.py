@@ -363,6 +363,8 @@ def test_malformed_rows_cost_themselves_and_say_where(tmp_path: Path) -> None:
         answer(8, 6, "many"),  # type: ignore[arg-type]
         answer(9, "none"),  # type: ignore[arg-type]
         question(10, Body=None),
+        answer(11, 10),
+        question(12, Body=None),  # no kept answer belongs to it: nobody looks at it
         users=(*(user(n, "x") for n in range(100, 210)), '  <row Id="5" DisplayName="say "hi"" />'),
     )
     ingest = Ingest(limits=Limits(max_malformed=0.5))

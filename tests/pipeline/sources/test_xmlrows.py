@@ -11,7 +11,7 @@ from pipeline.recipe import Limits
 from pipeline.sources import opening, xmlrows
 from pipeline.sources.attributes import WELL_FORMED, as_number, attribute
 from pipeline.sources.base import Tally
-from pipeline.sources.stackexchange.posts import moment, number
+from pipeline.sources.stackexchange.posts import as_moment, number
 
 ROW = '<row Id="1" PostTypeId="2" CreationDate="2010-01-01T00:00:00.000" Body="x" />'
 NEEDED = ("Id", "PostTypeId", "CreationDate")
@@ -74,9 +74,9 @@ def test_attributes_are_found_in_any_order_and_only_as_attributes() -> None:
 
 
 def test_times_are_read_with_and_without_fraction() -> None:
-    rows = [f'<row CreationDate="{text}"/>' for text in ("2011-04-08T00:00:00", "2011-04-08", "x")]
-    times = pl.DataFrame({"line": rows}).select(moment("CreationDate")).to_series()
-    assert [str(time) for time in times] == ["2011-04-08 00:00:00", "None", "None"]
+    texts = ["2011-04-08T00:00:00", "2011-04-08", "2011-02-31T00:00:00", "x"]
+    times = pl.DataFrame({"time": texts}).select(as_moment(pl.col("time"))).to_series()
+    assert [str(time) for time in times] == ["2011-04-08 00:00:00", "None", "None", "None"]
 
 
 @pytest.mark.parametrize(
