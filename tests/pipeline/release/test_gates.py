@@ -99,10 +99,10 @@ def test_text_of_an_evaluation_set_blocks_and_its_bytes_are_in_the_key(run, tiny
 def test_released_rows_are_held_against_the_rules_again(run, tiny, tmp_path):
     strict = {"filter": {"stackexchange": {"min_chars": 20, "max_first_person": None}}}
     recipe = loading.parse(TINY | strict, "tiny")
-    error = blocked(run, with_gates(recipe, reasons=["too_short", "unsafe"]), tmp_path)
+    error = blocked(run, with_gates(recipe, reasons=["too_short", "contaminated"]), tmp_path)
     found = outcome(error.kept, "reasons")
     assert found["said"] == (
-        "0 of 5 rows break a rule for too_short, unsafe; no rule of the recipe gives unsafe"
+        "0 of 5 rows break a rule for too_short, contaminated; no rule of the recipe gives contaminated"
     )
     strict["filter"]["stackexchange"]["min_chars"] = 33
     recipe = loading.parse(TINY | strict, "tiny")
