@@ -43,6 +43,8 @@ def make_rows(folder: Path, rows: int) -> None:
                 "cluster": cluster.astype(np.int32),
                 "quality": random.random(size),
                 "split": pl.Series([None] * size, dtype=pl.String),
+                "origin": "human",
+                "tags": pl.Series([[]] * size, dtype=pl.List(pl.String)),
                 "prompt": [f"prompt {n}" for n in number],
                 "response": [f"response {n} " * 20 for n in number],
             }
