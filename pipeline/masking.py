@@ -8,7 +8,7 @@ from collections import Counter
 
 import polars as pl
 
-from filters.personal import mask
+from filters.personal import mask, may_hold
 from pipeline.record import TURN
 
 TEXTS = ("prompt", "response", "system", "title")
@@ -19,11 +19,12 @@ def mask_rows(frame: pl.DataFrame, chosen: pl.Expr) -> tuple[pl.DataFrame, pl.Da
     numbers = frame.with_row_index("__row").filter(chosen)["__row"].to_list()
     columns = {name: frame[name].to_list() for name in TEXTS if name in frame.columns}
     turns = frame["history"].to_list() if "history" in frame.columns else []
+    worth = {name: may_hold(frame[name]) for name in columns}
     notes: list[tuple[str, str]] = []
     for row in numbers:
         counts: Counter[str] = Counter()
-        for texts in columns.values():
-            if texts[row]:
+        for name, texts in columns.items():
+            if worth[name][row]:
                 texts[row], found = mask(texts[row])
                 counts += found
         for turn in (turns[row] or []) if turns else []:

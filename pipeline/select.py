@@ -33,7 +33,7 @@ from pipeline.tables import (
     write,
     write_dropped,
 )
-from pipeline.vectors import PROMPT, RESPONSE
+from pipeline.vectors import PROMPT, RESPONSE, Vectors
 
 TEXTS = ("prompt", "response")  # what reviewers may edit
 
@@ -78,12 +78,16 @@ class SelectStage:
         """Pick, write the picked rows and the certificate, say of each other row why not."""
         files, held = apart(shard.files)
         said = self._said(files)
-        rows, over = cap_model_rows(self._read(files, said), self.settings)
+        rows = self._read(files, said).with_row_index("place")
+        # A test row is a prompt; any other row stands for its response.
+        vector = pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE)
+        vectors = Vectors.read(files, vector, rows["id"])
+        rows, over = cap_model_rows(rows, self.settings)
         total = len(rows) + len(over)
         rows, last = self._hold(rows, held)
         shares = share(without_rejected(rows), self.settings)
         self._refuse_shortfall(shares)
-        choice = choose(rows, shares, self.settings, last)
+        choice = choose(rows, vectors, shares, self.settings, last)
         picked = choice.picked.join(said, on="id", how="left", maintain_order="left")
         edits = self._write_picked(files, picked, out)
         write(edits, out / TABLES_FOLDER / "edits.parquet")
@@ -157,8 +161,6 @@ class SelectStage:
             pl.col("split").alias("hint"),
             only_prompt().alias("only_prompt"),
             pl.coalesce("response", "prompt").str.len_chars().cast(pl.Int64).alias("chars"),
-            # A test row is a prompt; any other row stands for its response.
-            pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE).alias("vector"),
         ]
         rows = read_columns(files, columns, stage=self.name)
         reviewed = said.select("id", "review", review_reason="reason")

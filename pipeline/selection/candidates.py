@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.recipe import Select
 from pipeline.tables import BEST_FIRST
-from pipeline.vectors import Matrix, matrix
+from pipeline.vectors import Matrix, Vectors
 
 BLOCK = 2048
 
@@ -32,19 +32,21 @@ class Candidates:
 
     group: str
     frame: pl.DataFrame
-    vectors: Matrix
+    vectors: Vectors
     settings: Select
     taken: Matrix
     taken_ids: Sequence[str] = ()
 
     @classmethod
-    def of(cls, group: str, frame: pl.DataFrame, settings: Select) -> "Candidates":
-        """Sort the rows of a group (with a column `vector`); nothing is taken yet."""
+    def of(
+        cls, group: str, frame: pl.DataFrame, vectors: Vectors, settings: Select
+    ) -> "Candidates":
+        """Sort the rows of a group, each with its `place` in `vectors`; nothing is taken yet."""
         best = frame.sort(
             ["quality", *BEST_FIRST], descending=[True, True, False, False], nulls_last=True
         )
-        vectors = matrix(best["vector"])
-        return cls(group, best.drop("vector"), vectors, settings, vectors[:0])
+        own = vectors.only(best["place"].to_numpy())
+        return cls(group, best, own, settings, own[:0])
 
     def __len__(self) -> int:
         """Rows there are to pick from."""
@@ -62,10 +64,10 @@ class Candidates:
 
     def by_votes(self) -> list[int]:
         """Indices by votes, then the earlier, then id."""
-        ranked = self.frame.with_row_index("place").sort(
+        ranked = self.frame.with_row_index("rank").sort(
             BEST_FIRST, descending=[True, False, False], nulls_last=True
         )
-        return ranked["place"].to_list()
+        return ranked["rank"].to_list()
 
     def random(self, purpose: str) -> np.random.Generator:
         """Return a generator of its own for each seed, group and purpose."""
@@ -90,14 +92,15 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def nearest(rows: Matrix, among: Matrix) -> tuple[npt.NDArray[np.int64], Matrix]:
+def nearest(rows: Matrix | Vectors, among: Matrix) -> tuple[npt.NDArray[np.int64], Matrix]:
     """Return for each row the place of the nearest of `among` and the cosine, block by block."""
     places = np.zeros(len(rows), np.int64)
     best = np.full(len(rows), -1.0, np.float32)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
+        part = rows[block]
         for other in range(0, len(among), BLOCK):
-            products = rows[block] @ among[other : other + BLOCK].T
+            products = part @ among[other : other + BLOCK].T
             top = products.argmax(axis=1)
             value = products[np.arange(len(top)), top]
             better = value > best[block]

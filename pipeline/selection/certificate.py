@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from pipeline.selection.candidates import nearest
-from pipeline.vectors import Matrix
+from pipeline.vectors import Matrix, Vectors
 
 DIGITS = 4
 
 
 def certify(
-    pool: pl.DataFrame, vectors: Matrix, picked: list[int]
+    pool: pl.DataFrame, vectors: Vectors, picked: list[int]
 ) -> dict[str, float | int | None]:
     """Measure one set; `pool` has `domain`, `cluster`, `quality` and `chars` for each vector."""
     chosen = pool[picked]

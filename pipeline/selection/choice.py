@@ -15,7 +15,7 @@ from pipeline.selection.churn import Last, keep
 from pipeline.selection.methods import CONTROLS, METHODS, explain_others
 from pipeline.selection.reviewed import books_of_rejected, places, respect, without_rejected
 from pipeline.selection.shares import SPLITS, Shares
-from pipeline.vectors import matrix
+from pipeline.vectors import Vectors
 
 _VALIDATION_HINT = pl.col("hint").eq("validation").fill_null(False)
 _PICKED = pl.Schema({"id": pl.String, "split": pl.String, "rank": pl.Int32})
@@ -34,10 +34,15 @@ class Choice:
 
 
 def choose(
-    rows: pl.DataFrame, shares: Shares, settings: Select, last: Last | None = None
+    rows: pl.DataFrame,
+    vectors: Vectors,
+    shares: Shares,
+    settings: Select,
+    last: Last | None = None,
 ) -> Choice:
     """Pick in each group, in the order of their names; rows are sorted by id and so is the result.
 
+    The column `place` of the rows says where their vectors are.
     A column `review` of the rows holds what reviewers said: rejected rows lose their places.
     `last` holds the rows of the last release, which stay within the churn budget.
     """
@@ -51,11 +56,11 @@ def choose(
     for group in sorted(answers["group"].unique()):
         of_group = answers.filter(pl.col("group") == group)
         places = {split: shares.places[split].get(group, 0) for split in SPLITS}
-        hinted = Candidates.of(group, of_group.filter(_VALIDATION_HINT), settings)
+        hinted = Candidates.of(group, of_group.filter(_VALIDATION_HINT), vectors, settings)
         own = _pick(
             _after(hinted, taken), min(places["validation"], len(hinted)), "validation", last
         )
-        rest = Candidates.of(group, of_group.filter(~_VALIDATION_HINT), settings)
+        rest = Candidates.of(group, of_group.filter(~_VALIDATION_HINT), vectors, settings)
         drawn = places["validation"] - len(own.order)
         others = [*taken, _only(hinted, own.order)]
         pick = _pick(_after(rest, others), places["train"] + drawn, "train", last)
@@ -69,23 +74,23 @@ def choose(
         notes[group] = {name: count for name, count in pick.facts.items() if count}
         chosen = [_only(hinted, own.order), _only(rest, order)]
         taken += chosen
-        everyone = Candidates.of(group, without_rejected(of_group), settings)
+        everyone = Candidates.of(group, without_rejected(of_group), vectors, settings)
         sets["picked"] += [name for part in chosen for name in part.ids]
         for name, control in CONTROLS.items():
             lot = control(everyone, len(own.order) + len(order)).order
             sets[name] += [everyone.ids[place] for place in lot]
-    prompts, unused = _choose_prompts(rows.filter("only_prompt"), shares, settings, last)
+    prompts, unused = _choose_prompts(rows.filter("only_prompt"), vectors, shares, settings, last)
     return Choice(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
         books_of_rejected(rows, pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row")),
-        _certificate(answers, sets),
+        _certificate(answers, vectors, sets),
         {name: sorted(ids) for name, ids in sets.items() if name in CONTROLS},
         {group: facts for group, facts in notes.items() if facts},
     )
 
 
 def _choose_prompts(
-    prompts: pl.DataFrame, shares: Shares, settings: Select, last: Last
+    prompts: pl.DataFrame, vectors: Vectors, shares: Shares, settings: Select, last: Last
 ) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, str]]]:
     """Pick the test prompts, group by group."""
     picked: list[tuple[str, str, int]] = []
@@ -93,7 +98,7 @@ def _choose_prompts(
     taken: list[Candidates] = []
     for group in sorted(prompts["group"].unique()):
         of_group = prompts.filter(pl.col("group") == group)
-        candidates = _after(Candidates.of(group, of_group, settings), taken)
+        candidates = _after(Candidates.of(group, of_group, vectors, settings), taken)
         pick = _pick(candidates, shares.places["test"].get(group, 0), "test", last)
         picked += [(candidates.ids[p], "test", rank) for rank, p in enumerate(pick.order, 1)]
         dropped += _books(candidates, pick)
@@ -109,13 +114,15 @@ def _pick(candidates: Candidates, count: int, split: str, last: Last) -> Pick:
 
 
 def _only(candidates: Candidates, order: Sequence[int]) -> Candidates:
-    return replace(candidates, frame=candidates.frame[order], vectors=candidates.vectors[order])
+    return replace(
+        candidates, frame=candidates.frame[order], vectors=candidates.vectors.only(order)
+    )
 
 
 def _after(candidates: Candidates, taken: Sequence[Candidates]) -> Candidates:
     """Tell the method what other groups have given."""
     names = [name for part in taken for name in part.ids]
-    vectors = [candidates.taken, *(part.vectors for part in taken)]
+    vectors = [candidates.taken, *(part.vectors[:] for part in taken)]
     return replace(candidates, taken=np.vstack(vectors), taken_ids=names)
 
 
@@ -147,12 +154,14 @@ def _books(candidates: Candidates, pick: Pick) -> list[tuple[str, str, str]]:
     return [(ids[place], reason, detail) for place, (reason, detail) in sorted(why.items())]
 
 
-def _certificate(answers: pl.DataFrame, sets: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+def _certificate(
+    answers: pl.DataFrame, vectors: Vectors, sets: dict[str, list[str]]
+) -> dict[str, dict[str, Any]]:
     """Measure the picked rows and each control against all answers that came in."""
-    vectors = matrix(answers["vector"])
+    of_answers = vectors.only(answers["place"].to_numpy())
     where = {name: place for place, name in enumerate(answers["id"])}
 
     def places(names: Iterable[str]) -> list[int]:
         return sorted(where[name] for name in names)
 
-    return {name: certify(answers, vectors, places(names)) for name, names in sets.items()}
+    return {name: certify(answers, of_answers, places(names)) for name, names in sets.items()}

@@ -12,7 +12,7 @@ from pipeline.selection.candidates import Candidates, Pick
 
 def pick(candidates: Candidates, count: int) -> Pick:
     """Pick `count` rows."""
-    vectors = candidates.vectors
+    vectors = candidates.vectors[:]
     near = np.full(len(vectors), -np.inf, np.float32)
     order: list[int] = []
     while len(order) < min(count, len(vectors)):

@@ -33,7 +33,7 @@ def explain_others(candidates: Candidates, pick: Pick) -> dict[int, tuple[str, s
     left = [place for place in rest if place not in why]
     if method in _NEEDS_VECTORS:
         ids = candidates.ids
-        closest, cosine = nearest(candidates.vectors[left], candidates.vectors[pick.order])
+        closest, cosine = nearest(candidates.vectors.only(left), candidates.vectors[pick.order])
         for place, close, value in zip(left, closest, cosine, strict=True):
             other = ids[pick.order[close]]
             why[place] = ("not_selected", f"{other} stands for it (cosine {value:.3f})")

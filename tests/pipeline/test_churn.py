@@ -17,7 +17,7 @@ from pipeline.release.verify import verify
 from pipeline.run import Result, Workspace, curate
 from pipeline.selection.candidates import Candidates, Pick
 from pipeline.selection.churn import Last, budget, keep
-from pipeline.vectors import column, snap
+from pipeline.vectors import Vectors, snap
 
 
 def candidates(qualities: list[float], *, margin: float = 0.1) -> Candidates:
@@ -29,10 +29,11 @@ def candidates(qualities: list[float], *, margin: float = 0.1) -> Candidates:
         "votes": [1] * len(qualities),
         "created_at": [None] * len(qualities),
     }
-    frame = pl.DataFrame(rows).with_columns(column("vector", snap(np.eye(len(qualities)))))
+    frame = pl.DataFrame(rows).with_row_index("place")
+    vectors = Vectors.of(snap(np.eye(len(qualities))))
     churn = Churn(max_share=0.5, margin=margin)
     settings = Select(method="quality_diversity", quotas={"stem": 3}, churn=churn)
-    return Candidates.of("stem", frame, settings)
+    return Candidates.of("stem", frame, vectors, settings)
 
 
 def last(*held: str, wins: int) -> Last:
@@ -84,8 +85,7 @@ def test_a_row_of_another_split_is_not_held():
 
 def test_a_newcomer_too_close_to_a_row_that_stays_does_not_win():
     rows = candidates([0.9, 0.8, 0.4, 0.3])
-    close = rows.vectors.copy()
-    close[0] = close[2]
+    close = rows.vectors.only([2, 1, 2, 3])
     rows = Candidates(rows.group, rows.frame, close, rows.settings, rows.taken)
     pick = keep(rows, Pick([0, 1]), 2, "train", last("r2", "r3", wins=1))
     assert ids(rows, pick) == ["r1", "r2"]

@@ -158,7 +158,7 @@ def test_nothing_rejected_is_picked_and_no_place_stays_empty(out, stay, count, m
     stay = stay - out
     names = [f"r{i:03d}" for i in range(12)]
     review = ["rejected" if i in out else "accepted" if i in stay else None for i in range(12)]
-    from pipeline.vectors import column, snap
+    from pipeline.vectors import Vectors, snap
 
     frame = pl.DataFrame(
         {
@@ -170,10 +170,10 @@ def test_nothing_rejected_is_picked_and_no_place_stays_empty(out, stay, count, m
             "domain_rows": [12] * 12,
             "chars": [100] * 12,
             "review": pl.Series(review, dtype=pl.String),
-            "vector": column("vector", snap(np.eye(12, 384))),
         }
-    )
-    candidates = Candidates.of("stem", frame, load("lima").select)
+    ).with_row_index("place")
+    vectors = Vectors.of(snap(np.eye(12, 384)))
+    candidates = Candidates.of("stem", frame, vectors, load("lima").select)
     order = respect(METHODS[method], candidates, count).order
     assert len(order) == len(set(order)) == min(count, 12 - len(out))
     assert not set(order) & out

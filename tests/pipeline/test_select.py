@@ -15,7 +15,7 @@ from pipeline.selection.certificate import certify
 from pipeline.selection.choice import choose
 from pipeline.selection.methods import METHODS
 from pipeline.selection.shares import share
-from pipeline.vectors import column, snap
+from pipeline.vectors import Vectors, snap
 
 GROUPS = ("stem", "other", "wikihow")
 
@@ -25,8 +25,8 @@ def recipe(**parts) -> Select:
     return Select(**{**plain, **parts})
 
 
-def scored(rows: list[dict], vectors: np.ndarray) -> pl.DataFrame:
-    """Rows as the stage reads them: no text, one vector."""
+def scored(rows: list[dict], vectors: np.ndarray) -> tuple[pl.DataFrame, Vectors]:
+    """Rows as the stage reads them: no text, and beside them the vectors, at their places."""
     plain = [
         {
             "id": f"r{i:03d}",
@@ -45,13 +45,12 @@ def scored(rows: list[dict], vectors: np.ndarray) -> pl.DataFrame:
         for i, row in enumerate(rows)
     ]
     schema = {"hint": pl.String, "quality": pl.Float64, "votes": pl.Int64}
-    return pl.DataFrame(plain, schema_overrides=schema).with_columns(
-        column("vector", snap(vectors))
-    )
+    frame = pl.DataFrame(plain, schema_overrides=schema).with_row_index("place")
+    return frame, Vectors.of(snap(vectors))
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> tuple[pl.DataFrame, Select]:
+def pools(draw: st.DrawFn) -> tuple[pl.DataFrame, Vectors, Select]:
     count = draw(st.integers(1, 24))
     seed = draw(st.integers(0, 1000))
     random = np.random.default_rng(seed)
@@ -75,15 +74,15 @@ def pools(draw: st.DrawFn) -> tuple[pl.DataFrame, Select]:
         on_shortfall=draw(st.sampled_from(["refill", "accept"])),
         seed=seed,
     )
-    return scored(rows, random.normal(size=(count, 3))), chosen
+    return *scored(rows, random.normal(size=(count, 3))), chosen
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pools())
-def test_laws_of_every_method(case: tuple[pl.DataFrame, Select]) -> None:
-    rows, chosen = case
+def test_laws_of_every_method(case: tuple[pl.DataFrame, Vectors, Select]) -> None:
+    rows, vectors, chosen = case
     shares = share(rows, chosen)
-    choice = choose(rows, shares, chosen)
+    choice = choose(rows, vectors, shares, chosen)
     # The books add up, and each row has one fate.
     assert sorted([*choice.picked["id"], *choice.dropped["id"]]) == rows["id"].to_list()
     assert set(choice.dropped["reason"]) <= {"not_selected", "over_quota"}
@@ -106,7 +105,7 @@ def test_laws_of_every_method(case: tuple[pl.DataFrame, Select]) -> None:
     assert set(joined.filter(hint="train", only_prompt=False)["split"]) <= {"train"}
     assert joined["only_prompt"].eq(joined["split"] == "test").all()
     # The order of the rows does not show once they are sorted by id.
-    again = choose(rows.reverse().sort("id"), shares, chosen)
+    again = choose(rows.reverse().sort("id"), vectors, shares, chosen)
     assert again.picked.equals(choice.picked)
     assert again.dropped.equals(choice.dropped)
 
@@ -116,10 +115,10 @@ def test_laws_of_every_method(case: tuple[pl.DataFrame, Select]) -> None:
 def test_quality_diversity_keeps_apart_or_says_so(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
     rows = [{"quality": float(q), "group": GROUPS[i % 2]} for i, q in enumerate(random.random(14))]
-    frame = scored(rows, random.normal(size=(14, 3)))
+    frame, store = scored(rows, random.normal(size=(14, 3)))
     chosen = recipe(quotas={"stem": count, "other": count}, max_similarity=0.8)
-    choice = choose(frame, share(frame, chosen), chosen)
-    vectors = dict(zip(frame["id"], frame["vector"].to_numpy().astype(np.float32), strict=True))
+    choice = choose(frame, store, share(frame, chosen), chosen)
+    vectors = dict(zip(frame["id"], store[:], strict=True))
     picked = choice.picked["id"].to_list()
     close = [(a, b) for a, b in itertools.combinations(picked, 2) if vectors[a] @ vectors[b] >= 0.8]
     reported = sum(facts.get("taken_although_close", 0) for facts in choice.facts.values())
@@ -154,9 +153,9 @@ def test_facility_location_is_near_the_best_set(seed: int) -> None:
 def test_k_center_is_within_twice_the_smallest_radius(seed: int) -> None:
     random = np.random.default_rng(seed)
     vectors = snap(random.normal(size=(10, 3)))
-    frame = scored([{} for _ in range(10)], vectors.astype(float))
+    frame, store = scored([{} for _ in range(10)], vectors.astype(float))
     chosen = recipe(method="k_center", quotas={"stem": 3})
-    picked = choose(frame, share(frame, chosen), chosen).picked["id"]
+    picked = choose(frame, store, share(frame, chosen), chosen).picked["id"]
     between = np.linalg.norm(vectors[:, None].astype(float) - vectors[None].astype(float), axis=2)
 
     def radius(chosen: list[int]) -> float:
@@ -175,7 +174,7 @@ def test_certificate_agrees_with_brute_force() -> None:
         {"domain": f"d{i % 4}", "cluster": i % 7, "quality": i / 40, "chars": i} for i in range(40)
     ]
     picked = [3, 4, 8, 15, 16, 23]
-    values = certify(scored(rows, vectors), vectors, picked)
+    values = certify(*scored(rows, vectors), picked)
     near = [max(float(v @ vectors[p]) for p in picked) for v in vectors]
     inside = [max(float(vectors[p] @ vectors[q]) for q in picked if q != p) for p in picked]
     assert values["coverage_radius"] == round(1 - min(near), 4)
