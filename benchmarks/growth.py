@@ -15,6 +15,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -163,7 +164,11 @@ def run_sizes(sizes: list[int], source: Path, home: Path, kept: Path | None = No
     for posts in sorted(sizes):
         folder = (kept or home) / f"posts-{posts}"
         if not (folder / "truth.json").exists():
-            dumps.make(folder, posts, source)
+            # Beside its place first: a dump that was broken off is not taken for a whole one.
+            part = folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            dumps.make(part, posts, source)
+            part.rename(folder)
         with tempfile.TemporaryDirectory(dir=home) as workspace:
             measured.append(run(folder, Path(workspace)))
         shown = measured[-1]

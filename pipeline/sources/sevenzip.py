@@ -1,7 +1,8 @@
 """Read members of a .7z archive as streams, in one pass, without unpacking anything to disk.
 
-py7zr pushes data into writers; a thread and a short queue turn that round, so that the reader
-pulls. Names inside the archive are compared, never used as paths.
+What bzip2 packed, as in all official dumps, is unpacked on all cores (pipeline.sources.bzip2).
+Anything else goes through py7zr, which pushes data into writers; a thread and a short queue turn
+that round, so that the reader pulls. Names inside the archive are compared, never used as paths.
 """
 
 import contextlib
@@ -17,9 +18,11 @@ from typing import Any, BinaryIO, cast
 import py7zr
 import py7zr.exceptions
 from py7zr.io import Py7zIO, WriterFactory
+from py7zr.properties import COMPRESSION_METHOD
 
 from pipeline.errors import SourceError
 from pipeline.recipe import Limits
+from pipeline.sources import bzip2
 from pipeline.sources.base import printable
 from pipeline.sources.opening import Bounded
 
@@ -30,6 +33,7 @@ _DAMAGED = (
     EOFError,
     OSError,
     ValueError,
+    RuntimeError,  # indexed_bzip2 on data that was cut
     IndexError,  # py7zr on headers that were cut
     KeyError,
     TypeError,
@@ -163,7 +167,9 @@ def members(
             packed = path.stat().st_size
             _check_size(archive, packed, limits, label)
             targets = _targets(archive, wanted, label)
-            if targets:
+            if targets and _only_bzip2(archive):
+                yield from _unpack(path, archive, targets, limits, label)
+            elif targets:
                 yield from _stream(archive, targets, packed, limits, label)
     except _DAMAGED as error:
         raise damaged(label, error) from error
@@ -192,6 +198,39 @@ def _targets(archive: py7zr.SevenZipFile, wanted: Collection[str], label: str) -
             raise SourceError(f"{label} holds two files named {name}; it is no dump of one site.")
         targets[name] = info.filename
     return list(targets.values())
+
+
+def _only_bzip2(archive: py7zr.SevenZipFile) -> bool:
+    """Tell whether every folder (a run of members, packed together) was packed by bzip2 alone."""
+    streams = archive.header.main_streams
+    return streams is not None and all(
+        [coder["method"] for coder in folder.coders] == [COMPRESSION_METHOD.MISC_BZIP2]
+        for folder in streams.unpackinfo.folders
+    )
+
+
+def _unpack(
+    path: Path, archive: py7zr.SevenZipFile, targets: list[str], limits: Limits, label: str
+) -> Iterator[tuple[str, BinaryIO]]:
+    streams = archive.header.main_streams
+    packed = path.stat().st_size
+    for number, folder in enumerate(streams.unpackinfo.folders):
+        members = [info for info in archive.files if info.folder is folder]
+        start = archive.afterheader + streams.packinfo.packpos
+        start += streams.packinfo.packpositions[number]
+        with bzip2.unpacked(path, start, streams.packinfo.packsizes[number]) as whole:
+            at = 0
+            for info in members:
+                if info.filename in targets:
+                    whole.seek(at)
+                    name = _file_name(info.filename)
+                    member = bzip2.Member(whole, info.uncompressed, info.crc32)
+                    bounded = Bounded(cast(BinaryIO, member), packed, limits, f"{label}:{name}")
+                    stream = io.BufferedReader(bounded, buffer_size=1 << 20)
+                    yield name, cast(BinaryIO, stream)
+                    while stream.read(1 << 20):  # to the end, where its checksum is
+                        pass
+                at += info.uncompressed
 
 
 def _stream(

@@ -16,22 +16,36 @@ USERS = b'<users>\n  <row Id="1" DisplayName="Ann" />\n</users>'
 WANTED = {"Posts.xml", "Users.xml"}
 
 
-def archive(path: Path, *members: tuple[str, bytes], password: str | None = None) -> Path:
-    with py7zr.SevenZipFile(path, "w", password=password) as packed:
+Filters = list[dict[str, int]] | None
+BZIP2: Filters = [{"id": py7zr.FILTER_BZIP2}]  # as in official dumps; None is py7zr's own choice
+
+
+@pytest.fixture(params=[BZIP2, None], ids=["bzip2", "lzma2"])
+def filters(request: pytest.FixtureRequest) -> Filters:
+    return request.param
+
+
+def archive(
+    path: Path,
+    *members: tuple[str, bytes],
+    password: str | None = None,
+    filters: Filters = None,
+) -> Path:
+    with py7zr.SevenZipFile(path, "w", password=password, filters=filters) as packed:
         for name, data in members:
             packed.writestr(data, name)
     return path
 
 
-def two_folders(path: Path) -> Path:
+def two_folders(path: Path, filters: Filters = None) -> Path:
     """Pack two members that are compressed apart, and an empty one."""
-    with py7zr.SevenZipFile(path, "w") as packed:
+    with py7zr.SevenZipFile(path, "w", filters=filters) as packed:
         packed.writestr(POSTS, "Posts.xml")
     nothing = path.with_suffix(".empty")
     nothing.touch()
     with py7zr.SevenZipFile(path, "a") as packed:
         packed.write(nothing, "Comments.xml")
-    with py7zr.SevenZipFile(path, "a") as packed:
+    with py7zr.SevenZipFile(path, "a", filters=filters) as packed:
         packed.writestr(USERS, "Users.xml")
     return path
 
@@ -50,26 +64,32 @@ def _no_thread_left() -> object:
     assert threading.active_count() == before
 
 
-def test_members_come_in_order_below_any_folder_and_others_are_skipped(tmp_path: Path) -> None:
+def test_members_come_in_order_below_any_folder_and_others_are_skipped(
+    tmp_path: Path, filters: Filters
+) -> None:
     path = archive(
         tmp_path / "a.7z",
         ("dump/Badges.xml", b"<badges/>"),
         ("dump/Posts.xml", POSTS),
         ("dump/Votes.xml", b"v" * 100_000),
         ("dump/Users.xml", USERS),
+        filters=filters,
     )
     assert list(content(path).items()) == [("Posts.xml", POSTS), ("Users.xml", USERS)]
     assert content(path, {"Users.xml"}) == {"Users.xml": USERS}
     assert content(path, {"Comments.xml"}) == {}
 
 
-def test_an_empty_member_does_not_shift_the_names_of_the_others(tmp_path: Path) -> None:
-    path = two_folders(tmp_path / "a.7z")
+def test_an_empty_member_does_not_shift_the_names_of_the_others(
+    tmp_path: Path, filters: Filters
+) -> None:
+    path = two_folders(tmp_path / "a.7z", filters)
     assert content(path, {*WANTED, "Comments.xml"}) == {"Posts.xml": POSTS, "Users.xml": USERS}
 
 
-def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = archive(tmp_path / "a.7z", ("Posts.xml", bytes(40 << 20)), ("Users.xml", USERS))
+def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path: Path, filters: Filters) -> None:
+    members = ("Posts.xml", bytes(40 << 20)), ("Users.xml", USERS)
+    path = archive(tmp_path / "a.7z", *members, filters=filters)
     members = sevenzip.members(path, WANTED, Limits(), "a.7z")
     _, stream = next(members)
     assert stream.read(10) == bytes(10)
@@ -164,8 +184,8 @@ def test_a_large_member_is_read_in_bounded_memory(bomb: bool, bound: int, tmp_pa
     assert peak < bound
 
 
-def test_a_damaged_archive_is_refused_or_read_right(tmp_path: Path) -> None:
-    whole = two_folders(tmp_path / "whole.7z").read_bytes()
+def test_a_damaged_archive_is_refused_or_read_right(tmp_path: Path, filters: Filters) -> None:
+    whole = two_folders(tmp_path / "whole.7z", filters).read_bytes()
     path = tmp_path / "a.7z"
     draw = random.Random(7)
     broken = [whole[:size] for size in range(0, len(whole), 10)]
