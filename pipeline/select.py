@@ -6,6 +6,7 @@ only. tables/certificate.parquet sets the picked rows beside the controls, table
 lists what each control would have picked, tables/edits.parquet what reviewers changed.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ import polars as pl
 from pipeline.errors import StageError
 from pipeline.pool import only_prompt
 from pipeline.previous import Previous, apart
-from pipeline.recipe import Recipe, Select
+from pipeline.recipe import Contamination, Recipe, Select
 from pipeline.review.verdicts import Reviews
-from pipeline.selection import churn
-from pipeline.selection.choice import choose
+from pipeline.selection import churn, held_out
+from pipeline.selection.choice import choose, choose_prompts
 from pipeline.selection.origin import cap_model_rows
 from pipeline.selection.refusals import reserve_refusals
 from pipeline.selection.reviewed import without_rejected
@@ -36,6 +37,7 @@ from pipeline.tables import (
 from pipeline.vectors import PROMPT, RESPONSE, Vectors
 
 TEXTS = ("prompt", "response")  # what reviewers may edit
+APART = "apart_from_test"
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,16 @@ class SelectStage:
 
     `previous` is the last release, where the recipe keeps its rows. `reviews` is what people said
     of rows; it is read before the stage is planned, so that the key and the work see the same.
+    `apart` says how test prompts are looked for in the other rows; None: not at all.
     """
 
     settings: Select
     books: tuple[Path, ...] = ()
     previous: Previous | None = None
     reviews: Reviews = field(default_factory=Reviews)
+    apart: Contamination | None = None
     name: str = "select"
-    version: int = 4
+    version: int = 5
 
     @classmethod
     def of(
@@ -62,13 +66,18 @@ class SelectStage:
         reviews: Reviews | None = None,
     ) -> "SelectStage":
         """Make the stage of a recipe."""
-        return cls(recipe.select, tuple(books), previous, reviews or Reviews())
+        own = recipe.contamination
+        apart = own if own.own_test and any(recipe.select.test.values()) else None
+        return cls(recipe.select, tuple(books), previous, reviews or Reviews(), apart)
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard: a choice is among all."""
         options: list[tuple[str, str]] = []
         if self.reviews.stands:
             options.append(("reviews", self.reviews.digest()))
+        if self.apart is not None:
+            how = self.apart.model_dump(mode="json", exclude={"against"})
+            options.append((APART, json.dumps(how, sort_keys=True)))
         if self.previous is not None:
             options += [("basis", self.previous.basis), ("previous", self.previous.version)]
             inputs = [*inputs, *self.previous.files]
@@ -82,8 +91,9 @@ class SelectStage:
         # A test row is a prompt; any other row stands for its response.
         vector = pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE)
         vectors = Vectors.read(files, vector, rows["id"])
-        rows, over = cap_model_rows(rows, self.settings)
-        total = len(rows) + len(over)
+        total = len(rows)
+        leaked = self._leaked(rows, vectors, files, held)
+        rows, over = cap_model_rows(_without(rows, leaked), self.settings)
         rows, last = self._hold(rows, held)
         shares = share(without_rejected(rows), self.settings)
         self._refuse_shortfall(shares)
@@ -91,7 +101,7 @@ class SelectStage:
         picked = choice.picked.join(said, on="id", how="left", maintain_order="left")
         edits = self._write_picked(files, picked, out)
         write(edits, out / TABLES_FOLDER / "edits.parquet")
-        dropped = pl.concat([choice.dropped, over]).sort("id")
+        dropped = pl.concat([choice.dropped, over, leaked]).sort("id")
         write_dropped(dropped, self.name, shard, out)
         certificate = choice.certificate
         table = pl.DataFrame([{"set": name, **values} for name, values in certificate.items()])
@@ -120,10 +130,30 @@ class SelectStage:
             "notes": choice.facts,
             "reviewed": dict(said.group_by("review").len().sort("review").iter_rows()),
             "certificate": certificate,
-            **dict(shard.options),
+            **{name: value for name, value in shard.options if name != APART},
         }
         reasons = count_reasons(dropped)
         return ShardStats(total, len(choice.picked), reasons, facts)
+
+    def _leaked(
+        self,
+        rows: pl.DataFrame,
+        vectors: Vectors,
+        files: Sequence[InputFile],
+        held: pl.DataFrame,
+    ) -> pl.DataFrame:
+        """Pick the test prompts, as they will be picked, and book the rows that hold their text.
+
+        Test prompts are picked among themselves: no other row changes which they are.
+        """
+        if self.apart is None:
+            return pl.DataFrame(schema=held_out.BOOKS)
+        capped, _ = cap_model_rows(rows, self.settings)
+        capped, last = self._hold(capped, held)
+        shares = share(without_rejected(capped), self.settings)
+        prompts = capped.filter("only_prompt")
+        picked, _ = choose_prompts(prompts, vectors, shares, self.settings, last)
+        return held_out.overlapping(files, [name for name, _, _ in picked], self.apart)
 
     def _hold(self, rows: pl.DataFrame, held: pl.DataFrame) -> tuple[pl.DataFrame, churn.Last]:
         """Mark the rows that the last release holds: they stay in their split, or leave.
@@ -200,6 +230,10 @@ class SelectStage:
         frame = frame.with_columns(edited).drop("new_prompt", "new_response")
         write(frame, out / "all.parquet")
         return edits
+
+
+def _without(rows: pl.DataFrame, books: pl.DataFrame) -> pl.DataFrame:
+    return rows.join(books, on="id", how="anti", maintain_order="left")
 
 
 def changes(frame: pl.DataFrame, name: str) -> pl.DataFrame:

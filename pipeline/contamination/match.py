@@ -150,7 +150,8 @@ def evidence(hits: pl.DataFrame) -> pl.DataFrame:
     return hits.group_by("id", maintain_order=True).agg(line.first().alias("detail"))
 
 
-def _hits(lines: list[tuple[object, ...]]) -> pl.DataFrame:
+def hits_of(lines: list[tuple[object, ...]]) -> pl.DataFrame:
+    """Make the table HITS of its lines."""
     return pl.DataFrame(lines, schema=HITS, orient="row")
 
 
@@ -161,9 +162,9 @@ def _same(ours: pl.DataFrame, index: Index) -> pl.DataFrame:
         if place is not None:
             found = index.texts.row(place)
             lines.append(
-                (name, found[0], found[1], "exact", "prompt", found[2], 1.0, _short(prompt))
+                (name, found[0], found[1], "exact", "prompt", found[2], 1.0, short(prompt))
             )
-    return _hits(lines)
+    return hits_of(lines)
 
 
 def _runs(ours: pl.DataFrame, index: Index, length: int) -> pl.DataFrame:
@@ -171,7 +172,7 @@ def _runs(ours: pl.DataFrame, index: Index, length: int) -> pl.DataFrame:
     known, places = index.grams(length)
     lines: list[tuple[object, ...]] = []
     if not len(known):
-        return _hits(lines)
+        return hits_of(lines)
     need = 0.0 if length >= index.settings.long_run else index.settings.covered
     per_text = np.bincount(places, minlength=len(index.texts))
     for side in ("prompt", "response"):
@@ -201,13 +202,13 @@ def _runs(ours: pl.DataFrame, index: Index, length: int) -> pl.DataFrame:
                     if step != last + 1:
                         break
                     last = step
-                overlap = _short(" ".join(words[first : last + length]))
+                overlap = short(" ".join(words[first : last + length]))
                 found = index.texts.row(place)
                 method = f"{length}-gram"
                 lines.append(
                     (ours["id"][row], found[0], found[1], method, side, found[2], share, overlap)
                 )
-    return _hits(lines)
+    return hits_of(lines)
 
 
 def _near(ours: pl.DataFrame, index: Index, threshold: float) -> pl.DataFrame:
@@ -229,7 +230,7 @@ def _near(ours: pl.DataFrame, index: Index, threshold: float) -> pl.DataFrame:
         if value >= threshold:
             found = index.texts.row(int(theirs["place"][left]))
             ours_row = ours.row(right - border)
-            shown = _short(ours_row[1])
+            shown = short(ours_row[1])
             lines.append(
                 (
                     ours_row[0],
@@ -242,9 +243,10 @@ def _near(ours: pl.DataFrame, index: Index, threshold: float) -> pl.DataFrame:
                     shown,
                 )
             )
-    return _hits(lines)
+    return hits_of(lines)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Show a text in one line of bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."

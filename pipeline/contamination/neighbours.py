@@ -7,11 +7,11 @@ after `embed`, where the number of rows is bounded.
 import numpy as np
 import polars as pl
 
-from pipeline.contamination.match import Index, _hits, _short, plain
+from pipeline.contamination.match import Index, hits_of, plain, short
 from pipeline.encoder import load_encoder
 from pipeline.recipe import Embed
 from pipeline.selection.candidates import nearest
-from pipeline.vectors import PROMPT, matrix
+from pipeline.vectors import PROMPT, Matrix, matrix
 
 _WORDS = 4  # a shorter question has too many neighbours
 
@@ -21,21 +21,35 @@ def find_neighbours(
 ) -> pl.DataFrame:
     """Return HITS of rows whose prompt lies within `cosine` of a prompt of a set."""
     threshold = index.settings.cosine
-    asked = index.texts.filter(
-        (pl.col("side") == "prompt")
-        & pl.Series([plain(text).count(" ") >= _WORDS - 1 for text in index.texts["text"]])
-    )
+    asked = index.texts.filter((pl.col("side") == "prompt") & long_enough(index.texts["text"]))
     if threshold is None or not len(asked) or not len(frame):
-        return _hits([])
+        return hits_of([])
     encoder = load_encoder(embed, dtype, threads)
     theirs = encoder.encode(asked["text"].to_list()).astype(np.float32)
-    places, cosines = nearest(matrix(frame[PROMPT]), theirs)
+    return near(frame, asked, theirs, threshold)
+
+
+def long_enough(texts: pl.Series) -> pl.Series:
+    """Tell which questions have words enough to be known by their neighbours."""
+    return pl.Series([plain(text).count(" ") >= _WORDS - 1 for text in texts], dtype=pl.Boolean)
+
+
+def near(
+    frame: pl.DataFrame, asked: pl.DataFrame, vectors: Matrix, threshold: float
+) -> pl.DataFrame:
+    """Return HITS of rows whose prompt is as near as `threshold` to one of `asked`.
+
+    `frame` has `id`, `prompt` and their vectors; `asked` is of the schema TEXTS, with `vectors`.
+    """
     lines: list[tuple[object, ...]] = []
+    if not len(asked) or not len(frame):
+        return hits_of(lines)
+    places, cosines = nearest(matrix(frame[PROMPT]), vectors)
     for number, (place, cosine) in enumerate(zip(places.tolist(), cosines.tolist(), strict=True)):
         if cosine >= threshold:
             name, row, side, text = asked.row(place)
-            both = f"{_short(frame['prompt'][number])} / {_short(text)}"
+            both = f"{short(frame['prompt'][number])} / {short(text)}"
             lines.append(
                 (frame["id"][number], name, row, "embedding", "prompt", side, float(cosine), both)
             )
-    return _hits(lines)
+    return hits_of(lines)

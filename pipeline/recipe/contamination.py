@@ -8,10 +8,17 @@ from pipeline.recipe.part import Part, Share
 
 
 class Contamination(Part):
-    """Evaluation sets whose texts must not be in the rows; the stages are off without one."""
+    """Evaluation sets whose texts must not be in the rows; the stages are off without one.
+
+    The release's own test prompts are such a set, too, unless `own_test` is off.
+    """
 
     against: tuple[str, ...] = Field(
         default=(), description="Files of evaluation sets: JSONL, JSON, CSV or Parquet."
+    )
+    own_test: bool = Field(
+        default=True,
+        description="Rows with text of a picked test prompt are no training or validation rows.",
     )
     ngrams: tuple[Annotated[int, Field(ge=5, le=50)], ...] = Field(
         default=(8, 13), description="Words in a row that are looked for in either text."

@@ -79,7 +79,7 @@ def choose(
         for name, control in CONTROLS.items():
             lot = control(everyone, len(own.order) + len(order)).order
             sets[name] += [everyone.ids[place] for place in lot]
-    prompts, unused = _choose_prompts(rows.filter("only_prompt"), vectors, shares, settings, last)
+    prompts, unused = choose_prompts(rows.filter("only_prompt"), vectors, shares, settings, last)
     return Choice(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
         books_of_rejected(rows, pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row")),
@@ -89,7 +89,7 @@ def choose(
     )
 
 
-def _choose_prompts(
+def choose_prompts(
     prompts: pl.DataFrame, vectors: Vectors, shares: Shares, settings: Select, last: Last
 ) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, str]]]:
     """Pick the test prompts, group by group."""
