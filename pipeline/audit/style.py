@@ -1,7 +1,7 @@
 """What a text gives away by its wording: the style of assistants, and explained steps.
 
-Transparent markers, no model: each is a pattern that a reader can check. They are counted on the
-response without its code. A marker found proves nothing about one row; its share says something
+Transparent markers, no model: each is a pattern that a reader can check. The phrases of assistants
+are those of filters/assistant.py. All are counted on the response without its code and quotations. A marker found proves nothing about one row; its share says something
 about a set.
 """
 
@@ -10,19 +10,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from filters.text import prose
-
-# How chat assistants open, hedge and close. Each pattern was written for Thousand.
-ASSISTANT: dict[str, str] = {
-    "names itself a model": r"(?i)\bas an? (?:AI|artificial intelligence|(?:large )?language model)\b|\bI(?:'|’)?m (?:just )?an? (?:AI|language model)\b|\bI am (?:just )?an? (?:AI|language model)\b",
-    "speaks of its training": r"(?i)\bmy (?:knowledge cut-?off|training data)\b|\bI (?:was|am|have been) trained (?:by|on)\b",
-    "refuses by formula": r"(?i)\bI(?:'|’)?m sorry, but I (?:can(?:'|’)?t|cannot|can not|am unable)\b|\bI (?:cannot|can(?:'|’)?t|am not able to|am unable to) (?:assist|help|fulfil|fulfill|provide|generate|browse)\b",
-    "opens with praise or assent": r"(?i)\A\s*(?:certainly|sure|of course|absolutely|great question|good question|that(?:'|’)s a great question)\s*[!,.:]",
-    "announces the answer": r"(?i)\A\s*(?:certainly|sure|of course|absolutely)?[!,. ]*here(?:'|’| i)s? (?:is|are|an?|some|the|your)\b",
-    "closes with an offer": r"(?i)\b(?:I hope (?:this|that) helps|let me know if you(?:'|’| )|feel free to (?:ask|reach)|happy to help|is there anything else)[^\n]{0,120}\s*\Z",
-    "sums up by formula": r"(?i)(?:\A|\n)\s*(?:overall|in conclusion|in summary|to summarize|to sum up),",
-    "cautions by formula": r"(?i)\b(?:it(?:'|’)s|it is) (?:important|worth|essential|crucial) to (?:note|remember|consult|keep in mind)\b",
-}
+from filters.assistant import PHRASES
+from filters.text import fast, prose
 
 # Orca (arXiv 2306.02707) trains on answers that show their reasoning. Kinds of wording that do.
 EXPLAINING: dict[str, str] = {
@@ -59,18 +48,19 @@ def explains(text: str, markers: Iterable[str]) -> bool:
 
 def marks(responses: pl.Series) -> pl.DataFrame:
     """Return for each response: `assistant` and `explaining` (names), and `explains`."""
-    texts = pl.DataFrame({"response": responses}).select(prose("response"))
-    of_assistants = {name: re.compile(pattern) for name, pattern in ASSISTANT.items()}
+    texts = pl.DataFrame({"response": responses}).select(text=prose("response").fill_null(""))
+    said = [
+        pl.when(pl.col("text").str.contains(fast(pattern))).then(pl.lit(name))
+        for name, pattern in PHRASES.items()
+    ]
+    phrases = texts.select(assistant=pl.concat_list(said).list.drop_nulls()).to_series()
     of_steps = {name: re.compile(pattern) for name, pattern in EXPLAINING.items()}
-    rows = []
-    for text in texts.to_series().fill_null(""):
-        steps = found_in(text, of_steps)
-        rows.append((found_in(text, of_assistants), steps, explains(text, steps)))
-    schema = pl.Schema(
-        {
-            "assistant": pl.List(pl.String()),
-            "explaining": pl.List(pl.String()),
-            "explains": pl.Boolean(),
-        }
+    steps = [found_in(text, of_steps) for text in texts["text"]]
+    whole = [explains(text, names) for text, names in zip(texts["text"], steps, strict=True)]
+    return pl.DataFrame(
+        [
+            phrases,
+            pl.Series("explaining", steps, dtype=pl.List(pl.String)),
+            pl.Series("explains", whole, dtype=pl.Boolean),
+        ]
     )
-    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from filters.assistant import PHRASES
 from filters.language import identify
 from filters.text import prose
 from pipeline.audit.diversity import spread
-from pipeline.audit.style import ASSISTANT, EXPLAINING, marks
+from pipeline.audit.style import EXPLAINING, marks
 from pipeline.instructions import ORIGINS
 from pipeline.release.licences import parse, summarise
 
@@ -100,7 +101,7 @@ def _style(answered: pl.DataFrame, found: pl.DataFrame) -> dict[str, Any]:
     return {
         "rows": sum(marked),
         "share": _ratio(sum(marked), len(answered)),
-        "markers": {name: counts.get(name, 0) for name in ASSISTANT},
+        "markers": {name: counts.get(name, 0) for name in PHRASES},
         "examples": samples["id"].to_list(),
     }
 
