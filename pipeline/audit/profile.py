@@ -25,6 +25,8 @@ class Wanted:
     model: str | None = None  # of familiarity
     unseen: Path | None = None  # texts that the model cannot have seen
     sample: int = SAMPLE  # rows that are embedded; 0 is all
+    judged: int = 0  # responses of which the recipe's judge is asked whether they explain
+    replies: Path | None = None  # where the judge's replies are kept
     origin: str | None = None
     cache: Path | None = None
 
@@ -42,6 +44,9 @@ def audit_whole(
         "max_model_share": recipe.select.max_model_share,
         "against": [file.name for file in wanted.against],
     }
+    if wanted.judged:
+        said(f"{path.name}: the judge reads {wanted.judged} responses")
+        profile["explanation"]["judge"] = _judged(rows, recipe, wanted)
     said(f"{path.name}: topics and diversity")
     vectors = wanted.cache and wanted.cache / "embeddings"
     placed = space.embed(rows, recipe, vectors, wanted.sample)
@@ -59,6 +64,19 @@ def audit_whole(
         )
     profile["lima"] = lima.figures()
     return replace(found, profile=profile)
+
+
+def _judged(rows: pl.DataFrame, recipe: Recipe, wanted: Wanted) -> dict[str, Any]:
+    from pipeline.audit import explaining
+    from pipeline.judge.asking import Asker
+
+    if recipe.judge.endpoint is None or wanted.replies is None:
+        raise RecipeError(
+            "No judge is named: give --endpoint URL and --model NAME, or a recipe whose part judge "
+            "names them."
+        )
+    with Asker(recipe.judge, wanted.replies) as asker:
+        return explaining.ask(rows, asker, wanted.judged, recipe.seed)
 
 
 def read_set(path: Path, origin: str | None = None) -> pl.DataFrame:

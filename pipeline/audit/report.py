@@ -48,6 +48,7 @@ def render_page(found: Audit) -> str:
             "languages": _shares(profile["languages"], len(found.table)),
             "wording": _shares(profile["style"]["markers"], profile["answered"]),
             "steps": _shares(profile["explanation"]["markers"], profile["answered"]),
+            "judged": _judged(profile["explanation"].get("judge")),
             "lengths": [_lengths(profile, part) for part in ("prompt", "response")],
             "topics": _topics(profile["space"]),
             "map": _map(profile["space"]),
@@ -211,6 +212,16 @@ def _beside(profile: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("responses that explain their steps", ("explains_share",), percent),
     ]
     return [(label, say(of(mine, *keys)), say(of(lima, *keys))) for label, keys, say in lines]
+
+
+def _judged(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not found:
+        return None
+    shares = {name: percent(found[name]) for name in ("explain", "markers", "agree")}
+    failed = ", ".join(f"{count} ({reason})" for reason, count in found["failures"].items())
+    rows = [(name, number(count)) for name, count in found["table"].items()]
+    kappa = number(found["kappa"])
+    return {**found, **shares, "kappa": kappa, "failures": failed, "rows": rows}
 
 
 def _familiarity(found: dict[str, Any] | None) -> dict[str, Any] | None:

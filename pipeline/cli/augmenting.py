@@ -1,11 +1,13 @@
 """The command that asks a language model for more rows: augment."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
+from pipeline.loading import load
 
 
 def augment(
@@ -22,7 +24,12 @@ def augment(
     key_variable: Annotated[
         str | None, typer.Option(help="The environment variable that holds the key.")
     ] = None,
-    budget_calls: Annotated[int, typer.Option(min=1, help="Calls, at most.")] = 1000,
+    budget_calls: Annotated[
+        int, typer.Option(min=1, help="Calls, at most; each try is one.")
+    ] = 1000,
+    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, at most.")] = None,
+    reply_tokens: Annotated[int, typer.Option(min=4, help="Tokens of one reply, at most.")] = 1024,
+    concurrency: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 4,
     seed: Annotated[
         int, typer.Option(help="Of the lot that gives each row its system message.")
     ] = 0,
@@ -30,17 +37,30 @@ def augment(
     as_json: AsJson = False,
 ) -> None:
     """Let a model rewrite or extend responses; what comes back is marked as a model's."""
-    from pipeline.augment.ask import Wanted
     from pipeline.augment.ask import augment as ask
+    from pipeline.cli.judging import progress
 
-    wanted = Wanted(
-        endpoint, model, key_variable=key_variable, mode=mode, budget_calls=budget_calls, seed=seed
-    )
-    answer = ask(file, out, wanted, workspace / "cache" / "augment")
+    given = {
+        "endpoint": endpoint,
+        "model": model,
+        "key_variable": key_variable,
+        "budget_calls": budget_calls,
+        "budget_tokens": budget_tokens,
+        "max_reply_tokens": reply_tokens,
+        "concurrency": concurrency,
+    }
+    words = [
+        f"judge.{name}={json.dumps(value)}" for name, value in given.items() if value is not None
+    ]
+    settings = load("lima", words).judge  # calls, tries and budget are the judge's
+    with progress("augment") as advance:
+        answer = ask(file, out, settings, workspace / "replies", mode=mode, seed=seed, done=advance)
     if as_json:
         print_json(answer)
         return
+    failed = ", ".join(f"{reason} {count:,}" for reason, count in answer["failures"].items())
     typer.echo(
         f"{answer['made']:,} of {answer['rows']:,} rows made with {answer['calls']:,} calls "
-        f"({answer['from_cache']:,} from the cache), {answer['left']:,} left: {answer['out']}"
+        f"({answer['from_cache']:,} from the cache): {answer['out']}"
+        + (f"\nnot made: {failed}" if failed else "")
     )

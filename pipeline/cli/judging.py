@@ -84,7 +84,7 @@ def judge(
     from pipeline.judge import jobs
     from pipeline.judge.asking import Asker
 
-    with _progress() as advance, Asker(settings, workspace / "replies", advance) as asker:
+    with progress() as advance, Asker(settings, workspace / "replies", advance) as asker:
         if benchmark is not None:
             report = jobs.hold_against_people(benchmark, asker, rows)
         elif red_team:
@@ -104,15 +104,15 @@ def judge(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
+def progress(what: str = "judge") -> Iterator[Callable[[int], None]]:
     """Show how many questions are answered, on standard error, where that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("judge  {task.completed:,.0f} answered"), TimeElapsedColumn())
+    columns = (TextColumn(f"{what}  {{task.completed:,.0f}} answered"), TimeElapsedColumn())
     console = Console(file=sys.stderr)
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("judge", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda count: bar.advance(task, count)

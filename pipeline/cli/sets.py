@@ -1,5 +1,6 @@
 """Commands that work on dumps and any sets of texts: fetch-dumps, dedup, audit."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,16 @@ def audit(
     unseen: Annotated[
         Path | None, typer.Option(help="Texts of the same kind that MODEL cannot have seen.")
     ] = None,
+    judge: Annotated[
+        int,
+        typer.Option(
+            metavar="ROWS", min=0, help="Ask a judge whether so many responses explain their steps."
+        ),
+    ] = 0,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Base URL of the judge's API; texts are sent there.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The judge's name at the endpoint.")] = None,
     origin: Annotated[
         str | None,
         typer.Option(help="Who wrote all responses (human, model), whatever shapes say."),
@@ -66,13 +77,24 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Judge any instruction set; writes a page and JSON to audits/ in the workspace."""
-    from pipeline.audit import audit as judge
+    from pipeline.audit import audit as by_rules
     from pipeline.audit.profile import Wanted, audit_whole
     from pipeline.audit.report import write
 
     if table and len(files) > 1:
         raise RecipeError("--table is for one set; name one file.")
-    loaded = load(recipe, list(setting or []))
+    if (endpoint or model) and not judge:
+        raise RecipeError("--endpoint and --model belong to --judge ROWS.")
+    if quick and judge:
+        raise RecipeError("--quick looks at rules alone; leave --judge out.")
+    named = {"endpoint": endpoint, "model": model}
+    words = [f"judge.{name}={json.dumps(value)}" for name, value in named.items() if value]
+    loaded = load(recipe, [*(setting or []), *words])
+    if judge and loaded.judge.endpoint is None:
+        raise RecipeError(
+            "No judge is named: give --endpoint URL and --model NAME, or a recipe whose part judge "
+            "names them."
+        )
     wanted = Wanted(
         against=against or [],
         targets=target or [],
@@ -81,11 +103,13 @@ def audit(
         sample=sample,
         origin=origin,
         cache=workspace / "cache",
+        judged=judge,
+        replies=workspace / "replies",
     )
     answers = []
     for file in files:
         if quick:
-            found = judge(file, loaded, against or [])
+            found = by_rules(file, loaded, against or [])
         else:
             found = audit_whole(file, loaded, wanted, lambda said: typer.echo(said, err=True))
         page = None if quick else write(found, workspace / "audits")

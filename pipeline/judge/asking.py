@@ -14,14 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipeline.judge.endpoint import Endpoint, RefusedError, UnansweredError
-from pipeline.judge.prompts import FIRST, SECOND, TIE, Question
+from pipeline.judge.prompts import FIRST, NO, SECOND, TIE, YES, Question
 from pipeline.judge.replies import Replies, Reply, request_key
 from pipeline.judge.verdict import Verdict, read
 from pipeline.recipe.judge import Judge
 
 logger = logging.getLogger(__name__)
 
-_PREFERS_FIRST = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5}
+_WORTH = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5, YES: 1.0, NO: 0.0}
 _BYTES_PER_TOKEN = 3  # fewer than English has (about 4): a budget is reached early, not late
 _TOP = 20
 BEGUN = "Verdict:"
@@ -76,23 +76,29 @@ class Asker:
 
         Raises ModelError where no further call can succeed; what was answered is kept.
         """
-        requests = [self.request(question) for question in questions]
+        replies = self.replies([self.request(question) for question in questions])
+        return [
+            reply if isinstance(reply, Verdict) else self._read(reply, question)
+            for reply, question in zip(replies, questions, strict=True)
+        ]
+
+    def replies(self, requests: Sequence[Mapping[str, Any]]) -> list[Reply | Verdict]:
+        """Return the reply to each request, or a verdict with the reason why there is none.
+
+        Raises ModelError as `ask` does.
+        """
         keys = [request_key(request) for request in requests]
-        # The same question twice is one call.
+        # The same request twice is one call.
         open_keys = {
             key: request
             for key, request in zip(keys, requests, strict=True)
             if self._replies.get(key) is None
         }
-        self.bill.questions += len(questions)
+        self.bill.questions += len(requests)
         self.bill.from_cache += sum(key not in open_keys for key in keys)
         self._advance(sum(key not in open_keys for key in keys))
         failures = self._fetch(open_keys)
-        verdicts = []
-        for key, question in zip(keys, questions, strict=True):
-            reply = self._replies.get(key)
-            verdicts.append(failures[key] if reply is None else self._read(reply, question))
-        return verdicts
+        return [self._replies.get(key) or failures[key] for key in keys]
 
     def _read(self, reply: Reply, question: Question) -> Verdict:
         begun = self.settings.prefill
@@ -217,4 +223,4 @@ def _with_beginning(reply: Reply) -> Reply:
 
 
 def _worth(label: str) -> float:
-    return _PREFERS_FIRST[label] if label in _PREFERS_FIRST else float(label)
+    return _WORTH[label] if label in _WORTH else float(label)

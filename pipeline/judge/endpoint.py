@@ -142,7 +142,7 @@ class Endpoint:
 
     @property
     def _where(self) -> str:
-        return f"The judge's endpoint {self.settings.endpoint}"
+        return f"The endpoint {self.settings.endpoint}"
 
     def _key_refused(self, status: int) -> str:
         variable = self.settings.key_variable
@@ -157,7 +157,7 @@ def read_key(variable: str | None) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ModelError(
-            f"The environment variable {variable}, which should hold the judge's key, is not set."
+            f"The environment variable {variable}, which should hold the key of the endpoint, is not set."
         )
     return key
 

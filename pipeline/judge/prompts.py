@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pipeline.judge.fence import fence, mark_of, shorten
 
 FIRST, SECOND, TIE = "A", "B", "tie"
+YES, NO = "yes", "no"
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,18 @@ def compare(
         texts["the reference"] = reference
     texts |= {"response A": first, "response B": second}
     return _question(system, texts, "A, or B, or tie", (FIRST, SECOND, TIE), asking)
+
+
+def explained(request: str, response: str, asking: Asking) -> Question:
+    """Ask whether a response explains its steps, as Orca's answers do (arXiv 2306.02707)."""
+    system = (
+        "You read a response to a request. Does it explain its steps: does a reader see why each "
+        "thing follows, by reasons or by results on the way? A bare list of instructions, a bare "
+        "result or a bare claim explains nothing. Whether it is right or good does not matter."
+        f"{_GUARD if asking.fenced else ''}"
+    )
+    texts = {"the request": request, "the response": response}
+    return _question(system, texts, f"{YES} or {NO}", (YES, NO), asking)
 
 
 def with_history(history: Sequence[Mapping[str, str]], prompt: str) -> str:

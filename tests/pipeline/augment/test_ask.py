@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.augment.ask import Wanted, augment
+from pipeline.augment.ask import augment
 from pipeline.augment.systems import SYSTEMS, system_for
 from pipeline.errors import CurationError, ModelError
 from pipeline.loading import load
+from pipeline.recipe import Judge
 from pipeline.run import Workspace, curate
 
 
@@ -53,9 +54,9 @@ class Scripted:
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+    def settings(self, **more: Any) -> Judge:
+        url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        return Judge(endpoint=url, model="m", concurrency=1, tries=3, **more)
 
 
 @pytest.fixture
@@ -86,8 +87,8 @@ def rows(tmp_path: Path) -> Path:
 def test_what_comes_back_is_marked_as_a_models(endpoint: Scripted, rows: Path, tmp_path: Path):
     out, cache = tmp_path / "out.jsonl", tmp_path / "cache"
     endpoint.script = [500, 429]  # tried again
-    bill = augment(rows, out, Wanted(endpoint.address, "m", mode="extend"), cache)
-    assert (bill["made"], bill["calls"], bill["left"]) == (4, 4, 0)
+    bill = augment(rows, out, endpoint.settings(), cache, mode="extend")
+    assert (bill["made"], bill["calls"], bill["failures"]) == (4, 6, {})  # each try is a call
     made = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["parent"] for row in made] == ["a:0", "a:1", "a:2", "a:3"]
     assert {row["origin"] for row in made} == {"model"}
@@ -97,29 +98,49 @@ def test_what_comes_back_is_marked_as_a_models(endpoint: Scripted, rows: Path, t
         assert (first["content"] if first["role"] == "system" else None) == row["system"]
         assert row["prompt"] in asked["messages"][-1]["content"]
     first_bytes = out.read_bytes()
-    again = augment(rows, out, Wanted(endpoint.address, "m", mode="extend"), cache)
+    again = augment(rows, out, endpoint.settings(), cache, mode="extend")
     assert (again["calls"], again["from_cache"]) == (0, 4)
     assert out.read_bytes() == first_bytes
 
 
 def test_a_budget_ends_it_and_the_next_call_goes_on(endpoint: Scripted, rows: Path, tmp_path: Path):
     out, cache = tmp_path / "out.jsonl", tmp_path / "cache"
-    bill = augment(rows, out, Wanted(endpoint.address, "m", budget_calls=3), cache)
-    assert (bill["made"], bill["left"]) == (3, 1)
-    bill = augment(rows, out, Wanted(endpoint.address, "m", budget_calls=3), cache)
-    assert (bill["made"], bill["calls"], bill["left"]) == (4, 1, 0)
+    bill = augment(rows, out, endpoint.settings(budget_calls=3), cache)
+    assert (bill["made"], bill["failures"]) == (3, {"budget": 1})
+    bill = augment(rows, out, endpoint.settings(budget_calls=3), cache)
+    assert (bill["made"], bill["calls"], bill["failures"]) == (4, 1, {})
+    kept = "".join(file.read_text() for file in cache.glob("*.jsonl")).splitlines()
+    assert (
+        len({json.loads(line)["key"] for line in kept}) == 4
+    )  # every reply is kept, with its request
 
 
-def test_refusals_and_bad_words_write_nothing(endpoint: Scripted, rows: Path, tmp_path: Path):
-    out = tmp_path / "out.jsonl"
-    endpoint.script = [400]
-    with pytest.raises(ModelError, match="status 400"):
-        augment(rows, out, Wanted(endpoint.address, "m"), tmp_path / "cache")
+def test_a_refused_row_is_left_out_and_bad_words_write_nothing(
+    endpoint: Scripted, rows: Path, tmp_path: Path
+):
+    out, cache = tmp_path / "out.jsonl", tmp_path / "cache"
+    endpoint.script = [400] * 4
+    with pytest.raises(ModelError, match=r"none of 4 rows \(status 400"):
+        augment(rows, out, endpoint.settings(), cache)
     with pytest.raises(CurationError, match="rewrite, extend"):
-        augment(rows, out, Wanted(endpoint.address, "m", mode="x"), tmp_path / "cache")
+        augment(rows, out, endpoint.settings(), cache, mode="x")
     with pytest.raises(CurationError, match=r"\.jsonl"):
-        augment(rows, tmp_path / "out.csv", Wanted(endpoint.address, "m"), tmp_path / "cache")
+        augment(rows, tmp_path / "out.csv", endpoint.settings(), cache)
+    endpoint.server.shutdown()
+    endpoint.server.server_close()
+    with pytest.raises(ModelError, match="does not answer"):
+        augment(rows, out, endpoint.settings(), cache)
     assert not out.exists()
+
+
+def test_the_others_are_made_where_one_is_refused(endpoint: Scripted, rows: Path, tmp_path: Path):
+    talk = [{"role": role, "content": "So?"} for role in ("user", "assistant") * 2]
+    with rows.open("a") as more:
+        more.write(json.dumps({"id": "talk", "messages": talk}) + "\n")
+    endpoint.script = [400]
+    bill = augment(rows, tmp_path / "out.jsonl", endpoint.settings(), tmp_path / "cache")
+    assert (bill["rows"], bill["made"]) == (5, 3)
+    assert bill["failures"] == {"dialogue": 1, "refused": 1}
 
 
 def test_no_release_takes_augmented_rows_by_itself(tmp_path: Path):

@@ -146,3 +146,24 @@ def test_the_command_holds_the_judge_against_people(address: str, tmp_path: Path
     assert 0 <= judge["tie_discounted"]["value"] <= 1
     shares = [judge["position"][name] for name in ("consistent", "first", "second", "mixed")]
     assert sum(shares) == pytest.approx(1, abs=1e-3)
+
+
+def test_an_audit_asks_it_which_responses_explain(address: str, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": bait.request, "response": text}
+        for bait in BAITS
+        for text in (bait.good, bait.poor)
+    ]
+    path = tmp_path / "set.jsonl"
+    path.write_text("".join(json.dumps({**row, "id": n}) + "\n" for n, row in enumerate(rows)))
+    words = ["audit", str(path), "--judge", "6", "--json", "--workspace", str(tmp_path)]
+    words += ["--endpoint", address, "--model", "SmolLM2-135M"]
+    for setting in ("prefill=true", "max_reply_tokens=4", "min_mass=0"):
+        words += ["--set", f"judge.{setting}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *words], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)["profile"]["explanation"]["judge"]
+    assert (found["asked"], found["judged"]) == (6, 6), found
+    assert sum(found["table"].values()) == 6
+    assert found["bill"]["calls"] == 6
