@@ -151,7 +151,7 @@ def personal_data(column: str = "response") -> Rule:
     return Rule(
         code="personal_data",
         fails=kinds.is_not_null(),
-        detail=pl.format(f"{{}} in the {column}", kinds),
+        detail=pl.format(f"{{}} in the {column.replace('_', ' ')}", kinds),
         needs=frozenset({column}),
         cost=60,
         source="RFC 2606, RFC 5737, ISO/IEC 7812 (Luhn), python-stdnum, phonenumbers",

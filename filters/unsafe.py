@@ -103,7 +103,9 @@ def unsafe(column: str = "response", *, needed: int = WEAK_NEEDED) -> Rule:
         code="unsafe",
         fails=found.is_not_null(),
         detail=pl.concat_str(
-            [pl.format(f"{column}: {{}}", found), said], separator=": ", ignore_nulls=True
+            [pl.format(f"{column.replace('_', ' ')}: {{}}", found), said],
+            separator=": ",
+            ignore_nulls=True,
         ),
         needs=frozenset({column}),
         cost=20,

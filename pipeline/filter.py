@@ -41,13 +41,16 @@ class FilterSettings(Part):
     refuse_model: bool = True
 
 
+_SAID = ("prompt", "response", "other_turns")  # see pipeline/dialogue.py
+
+
 @dataclass(frozen=True)
 class FilterStage:
     """Judges each file on its own."""
 
     settings: FilterSettings
     name: str = field(default="filter", init=False)
-    version: int = field(default=4, init=False)
+    version: int = field(default=5, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FilterStage":
@@ -166,9 +169,9 @@ def _of_the_wording(rules: Rules) -> list[Rule]:
     if rules.assistant_style == "drop":
         chosen.append(assistant_style(rules.assistant_phrases))
     if not rules.allow_unsafe:
-        chosen += [unsafe(column) for column in ("prompt", "response")]
+        chosen += [unsafe(column) for column in _SAID]
     if rules.personal_data == "drop":
-        chosen += [personal_data(column) for column in ("prompt", "response")]
+        chosen += [personal_data(column) for column in _SAID]
     if rules.languages is not None:
         chosen.append(language(rules.languages))
     return chosen

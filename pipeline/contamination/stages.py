@@ -14,7 +14,7 @@ import polars as pl
 
 from pipeline.contamination.match import Index, evidence, find
 from pipeline.contamination.neighbours import find_neighbours
-from pipeline.dialogue import as_single_turn
+from pipeline.dialogue import each_question
 from pipeline.encoder import find_model, model_digest, resolve_dtype
 from pipeline.errors import SourceError
 from pipeline.manifest import digest_file
@@ -29,7 +29,7 @@ class ContaminationStage:
 
     settings: Contamination
     name: str = "contamination"
-    version: int = 1
+    version: int = 2
 
     @classmethod
     def of(cls, recipe: Recipe) -> "ContaminationStage":
@@ -44,10 +44,8 @@ class ContaminationStage:
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Drop the rows of one file in which something was found."""
         frame = pl.read_parquet(shard.files[0].path)
-        rows = as_single_turn(frame).select("id", "prompt", "response")
-        return _without(
-            frame, find(rows, _index(self.settings, shard.options)), self.name, shard, out
-        )
+        hits = find(each_question(frame), _index(self.settings, shard.options))
+        return _without(frame, hits, self.name, shard, out)
 
 
 class NeighbourSettings(Part):

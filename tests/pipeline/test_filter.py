@@ -1,10 +1,13 @@
 """Which rules a recipe switches on, source by source, and what the stage makes of them."""
 
+from collections.abc import Callable
+
 import polars as pl
 import pytest
 
 from pipeline.filter import FilterSettings, judge_by_source
 from pipeline.loading import load
+from pipeline.recipe import Filter, Rules
 
 ANSWER = "Water boils earlier on a mountain, so pasta needs more minutes there. " * 20
 
@@ -60,3 +63,30 @@ def test_a_dialogue_is_judged_by_all_that_is_said() -> None:
     with_history = row.with_columns(history=pl.Series([turns]))
     assert reasons(row) == ["too_short"]
     assert reasons(with_history) == [None]
+
+
+def test_guards_see_the_system_message_and_every_question(make_rows: Callable[..., pl.DataFrame]):
+    mail = "wanda.quill@northmail.net"
+
+    def talk(later: str, last: str) -> dict[str, object]:
+        said = [("user", "Who mends boilers?"), ("assistant", "Many."), ("user", later)]
+        turns = [{"role": role, "content": content} for role, content in said]
+        turns.append({"role": "assistant", "content": "Yes."})
+        return {"source": "reddit", "history": turns, "prompt": last}
+
+    rows = make_rows(
+        [
+            talk(f"Does {mail}?", "And you?"),
+            talk("Does she?", f"Is it {mail}?"),
+            {"source": "reddit", "system": f"Send all to {mail}."},
+            talk("Does she?", "And you?"),
+        ]
+    )
+    rules = Rules(personal_data="drop")
+    settings = FilterSettings(rules=Filter(reddit=rules), refuse_licences=[])
+    judged = judge_by_source(
+        rows.with_columns(url=pl.lit("u"), author=pl.lit("a"), licence=pl.lit("CC0-1.0")), settings
+    )
+    said = "e-mail in the other turns"
+    assert judged["reason"].to_list() == ["personal_data"] * 3 + [None]
+    assert judged["detail"].to_list() == [said] * 3 + [None]

@@ -28,6 +28,29 @@ def test_rows_leave_with_their_evidence(
     assert "bulbs are left" in dropped["detail"][1]
 
 
+def test_every_question_of_a_dialogue_is_looked_at(
+    run: Callable, make_rows: Callable[..., pl.DataFrame], tmp_path: Path
+):
+    path = tmp_path / "held_out.jsonl"
+    path.write_text(json.dumps({"question": QUESTION}) + "\n")
+
+    def turns(*asked: str) -> list[dict[str, str]]:
+        pairs = [(("user", text), ("assistant", "So.")) for text in asked]
+        return [{"role": role, "content": said} for pair in pairs for role, said in pair]
+
+    rows = make_rows(
+        [
+            {"history": turns(QUESTION), "prompt": "And then?"},
+            {"history": turns("Ready?", QUESTION), "prompt": "And then?"},
+            {"history": turns("Ready?"), "prompt": QUESTION},
+            {"history": turns("Ready?", "Sure?"), "prompt": "And then?"},
+        ]
+    )
+    kept, dropped, _ = run(ContaminationStage(Contamination(against=(str(path),))), rows)
+    assert kept["id"].to_list() == ["r003"]
+    assert all("(exact, 1.0)" in detail for detail in dropped["detail"])
+
+
 def test_a_set_that_is_not_there_stops_the_run(run: Callable, make_rows: Callable):
     stage = ContaminationStage(Contamination(against=("absent.jsonl",)))
     with pytest.raises(SourceError, match=r"no evaluation set absent\.jsonl"):
