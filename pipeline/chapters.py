@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.manifest import Manifest
 from pipeline.record import REASONS
 from pipeline.release.escape import one_line
+from pipeline.score.breakdown import TABLE, Share, breakdown
 
 Row = dict[str, Any]
 
@@ -164,7 +165,21 @@ def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
     absent = [name for name, value in parts.items() if value is None]
     lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
+    for share in shares(stage, here) or []:
+        if share.adds is not None:
+            lines.append(
+                f"{share.part:<10} measured {share.measured:>9.4g}, as a part {share.value:.3f}, "
+                f"weight {share.weight:.2f}, adds {share.adds:.3f}"
+            )
     return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
+
+
+def shares(stage: Path, here: Row) -> list[Share] | None:
+    """Take a row's score apart; none where it has no score, or an earlier version scored it."""
+    line = find(sorted((stage / "tables").glob(TABLE)), here["id"])
+    if line is None or here.get("quality") is None:
+        return None
+    return breakdown(line, here["quality_parts"])
 
 
 def _selected(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:

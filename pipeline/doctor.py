@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pipeline.encoder import find_model
 from pipeline.errors import ModelError
-from pipeline.recipe import Embed
+from pipeline.recipe import Embed, Judge
 
 PACKAGES = (
     "datasets",
@@ -24,6 +24,7 @@ PACKAGES = (
     "py7zr",
 )
 _MIN_FREE = 5 << 30  # bytes
+_SHOWN = 5  # models of a judge
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,35 @@ def examine() -> list[Finding]:
         _server,
     ]
     return [finding for check in checks for finding in check()]
+
+
+def examine_judge(settings: Judge) -> Finding:
+    """Ask the judge's endpoint of a recipe for its models; no text is sent, no token is paid."""
+    name = "judge"
+    if settings.endpoint is None:
+        said = "the recipe names no endpoint, so no run asks a judge"
+        remedy = "Set judge.endpoint and judge.model if one should."
+        return Finding(name, False, said, remedy, needed=False)
+    from pipeline.judge.endpoint import Endpoint
+
+    try:
+        models = Endpoint(settings).models()
+    except ModelError as error:
+        said, _, remedy = str(error).partition("; ")
+        # What else the sentence says is for somebody whose run broke off.
+        return Finding(name, False, said, remedy[:1].upper() + remedy[1:].partition(". ")[0])
+    if not models:
+        said = (
+            f"{settings.endpoint} answers and lists no models; the first call will show whether "
+            f"{settings.model} is there"
+        )
+        return Finding(name, True, said)
+    if settings.model not in models:
+        listed = ", ".join(models[:_SHOWN]) + (", ..." if len(models) > _SHOWN else "")
+        said = f"{settings.endpoint} answers and does not list the model {settings.model}"
+        remedy = f"It lists {listed}: name one of them in judge.model, or load it there."
+        return Finding(name, False, said, remedy)
+    return Finding(name, True, f"{settings.endpoint} answers and has the model {settings.model}")
 
 
 def render(findings: list[Finding]) -> str:

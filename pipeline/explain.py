@@ -13,13 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.chapters import Row, find, tell, why
+from pipeline.chapters import Row, find, shares, tell, why
 from pipeline.errors import StageError
 from pipeline.manifest import Manifest, read_manifest
 from pipeline.release import folder
 from pipeline.release.build import SIDE_PRODUCTS
 from pipeline.release.escape import one_line
 from pipeline.release.rows import SPLITS
+from pipeline.score.breakdown import Share
 from pipeline.stage import DROPPED_FOLDER
 
 _SHOWN = 5  # suggestions
@@ -28,11 +29,15 @@ _NEAR = 20_000  # ids among which a misspelt one is looked for
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one stage did with the row; `verdict` is passed, left, picked or lost."""
+    """What one stage did with the row; `verdict` is passed, left, picked or lost.
+
+    `parts` takes its score apart, in the chapter of `score` alone.
+    """
 
     stage: str
     verdict: str
     lines: list[str]
+    parts: list[Share] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ def explain(run: Path, row: str, stages: Sequence[str]) -> Story:
         here = find(_kept(run / stage, manifest), row)
         if here:
             verdict = "picked" if stage == "select" else "passed"
-            chapters.append(Chapter(stage, verdict, tell(run / stage, manifest, before, here)))
+            lines = tell(run / stage, manifest, before, here)
+            parts = shares(run / stage, here) if stage == "score" else None
+            chapters.append(Chapter(stage, verdict, lines, parts))
             before = here
             continue
         line = find(sorted((run / stage / DROPPED_FOLDER).glob("*.parquet")), row)

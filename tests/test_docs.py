@@ -20,6 +20,7 @@ from pipeline.audit import Audit
 from pipeline.cli import app
 from pipeline.dedup_files import dedup_files
 from pipeline.doctor import Finding
+from pipeline.explain import Chapter, Story
 from pipeline.fetch import Fetched
 from pipeline.judge.asking import Bill
 from pipeline.judge.pointwise import TABLE as MARKS
@@ -35,6 +36,7 @@ from pipeline.release.diff import Change, Diff, Edit
 from pipeline.release.publish import Published
 from pipeline.release.verify import Report
 from pipeline.run import Result
+from pipeline.score.breakdown import Share
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -130,6 +132,9 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),
         "prune": Pruned(True, [{"path": "", "bytes": 0, "days": 0}], []).to_json(),
         "fetch-dumps": {"files": [vars(Fetched("n", "p", 0, "s", False))]},
+        "explain": Story(
+            "r", [Chapter("score", "passed", [], [Share("p", 1.0, 1.0, 1.0, 1.0)])], []
+        ).to_json(),
         "doctor": {"ok": True, "checks": [vars(Finding("n", True, "s"))]},
     }
     section = REFERENCE.split("### What --json prints", 1)[1].split("\n## ", 1)[0]

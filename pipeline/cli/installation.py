@@ -4,14 +4,24 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
+from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, print_json
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    recipe: Annotated[
+        str | None, typer.Option(help="Ask the judge's endpoint of this recipe, too.")
+    ] = None,
+    setting: Settings = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell what is installed and reachable, what is missing and how to get it."""
-    from pipeline.doctor import examine, render
+    from pipeline.doctor import examine, examine_judge, render
+    from pipeline.loading import load
 
+    asked = load(recipe or "lima", setting or []).judge if recipe or setting else None
     findings = examine()
+    if asked is not None:
+        findings.append(examine_judge(asked))
     if as_json:
         print_json(
             {

@@ -7,7 +7,7 @@ the endpoint refuses or never answers has a verdict with that reason; the others
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _WORTH = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5, YES: 1.0, NO: 0.0}
 _BYTES_PER_TOKEN = 3  # fewer than English has (about 4): a budget is reached early, not late
 _TOP = 20
+_LOOK_SECONDS = 0.2  # between two looks for an interrupt
 BEGUN = "Verdict:"
 
 
@@ -135,36 +136,37 @@ class Asker:
         pending: dict[Future[Verdict | None], str] = {}
         if not requests:
             return failures
-        with ThreadPoolExecutor(self.settings.concurrency, "judge") as pool:
-            try:
-                for key, request in requests.items():
-                    if len(pending) >= self.settings.concurrency:
-                        self._collect(pending, failures)
-                    # Calls in the air hold their part of the budget until they are billed.
-                    if not self._affords(
-                        [request, *(requests[other] for other in pending.values())]
-                    ):
-                        while pending:
-                            self._collect(pending, failures)
-                    if not self._affords([request]):
-                        self.bill.budget_spent = True
-                        failures[key] = Verdict(reason="budget")
-                        self._advance(1)
-                        continue
-                    pending[pool.submit(self._one, key, request)] = key
-                while pending:
+        try:
+            for key, request in requests.items():
+                if len(pending) >= self.settings.concurrency:
                     self._collect(pending, failures)
-            except BaseException:
-                self._endpoint.stop.set()
-                for future in pending:
-                    future.cancel()
-                raise
+                # Calls in the air hold their part of the budget until they are billed.
+                if not self._affords([request, *(requests[other] for other in pending.values())]):
+                    while pending:
+                        self._collect(pending, failures)
+                if not self._affords([request]):
+                    self.bill.budget_spent = True
+                    failures[key] = Verdict(reason="budget")
+                    self._advance(1)
+                    continue
+                pending[_start(self._one, key, request)] = key
+            while pending:
+                self._collect(pending, failures)
+        except BaseException as error:
+            self._endpoint.stop.set()
+            # Somebody who interrupts does not wait for calls in the air; each reply so far is kept.
+            if isinstance(error, Exception):
+                wait(pending)
+            raise
         return failures
 
     def _collect(
         self, pending: dict[Future[Verdict | None], str], failures: dict[str, Verdict]
     ) -> None:
-        done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        done: set[Future[Verdict | None]] = set()
+        while not done:
+            # Not for ever: with polars loaded, Ctrl-C does not wake a thread that waits for a lock.
+            done, _ = wait(pending, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             key = pending.pop(future)
             failure = future.result()
@@ -201,6 +203,22 @@ class Asker:
         if calls is not None and bill.calls + len(requests) > calls:
             return False
         return tokens is None or bill.tokens + sum(map(estimate, requests)) <= tokens
+
+
+def _start(
+    call: Callable[[str, Mapping[str, Any]], Verdict | None], key: str, request: Mapping[str, Any]
+) -> "Future[Verdict | None]":
+    """Make a call in a thread of its own, which does not hold up the end of the process."""
+    future: Future[Verdict | None] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call(key, request))
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="judge", daemon=True).start()
+    return future
 
 
 def estimate(request: Mapping[str, Any]) -> int:

@@ -42,6 +42,7 @@ class Endpoint:
         self.stop = threading.Event()
         self._attempt = attempt
         self._client: Any = None
+        self._listed: list[str] | None = None
         self._alive = False
         self._dead: ModelError | None = None
         self._lock = threading.Lock()
@@ -66,6 +67,15 @@ class Endpoint:
                 self._alive = False  # was it this call, or is nobody there any more?
                 self._probe()
         raise UnansweredError(said)
+
+    def models(self) -> list[str] | None:
+        """Return the names of the models that the endpoint lists, null where it lists none.
+
+        Costs no tokens and sends no text. Raises ModelError if nobody answers within seconds, or the key is
+        not taken.
+        """
+        self._probe()
+        return self._listed
 
     def _try(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str, float | None]:
         """Make one call: the answer, or what went wrong and how long the endpoint asks to wait."""
@@ -107,7 +117,7 @@ class Endpoint:
             client = self._connected().with_options(timeout=PROBE_SECONDS)
             for last in (False, True):
                 try:
-                    client.models.list()
+                    self._listed = [model.id for model in client.models.list().data]
                 except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
                     raise ModelError(self._key_refused(error.status_code)) from error
                 except openai.APIConnectionError as error:
@@ -120,7 +130,7 @@ class Endpoint:
                         "from there."
                     )
                     raise self._dead from error
-                except (openai.APIError, ValueError):
+                except (openai.APIError, ValueError, TypeError, AttributeError):
                     pass  # somebody is there, though it lists no models
                 break
             self._alive = True

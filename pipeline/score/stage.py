@@ -2,6 +2,7 @@
 
 Input: rows with vectors. Output: the same rows with `quality` in [0, 1] and `quality_parts`, which
 holds each part by its name; both are null where a row has nothing to judge, such as a bare prompt.
+The table `all-parts` keeps what was measured and how it was weighed, for `thousand explain`.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ import polars as pl
 
 from pipeline.encoder import find_model, model_digest
 from pipeline.recipe import Embed, Recipe, Score
-from pipeline.score import learned
+from pipeline.score import breakdown, learned
 from pipeline.score.combine import combine
 from pipeline.score.parts import PARTS, Evidence, as_it_is, parts_for
 from pipeline.stage import InputFile, Shard, ShardStats
-from pipeline.tables import each_file, ordered, write
+from pipeline.tables import TABLES_FOLDER, each_file, ordered, write
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class ScoreStage:
 
     settings: Score
     name: str = "score"
-    version: int = 1
+    version: int = 2
     embed: Embed = field(default_factory=Embed)  # what a learned score must have been trained with
 
     @classmethod
@@ -48,9 +49,11 @@ class ScoreStage:
         known = (*PARTS, *_learned(self.settings))
         measured = pl.concat([measure(frame, known) for frame, _ in each_file(shard)]).sort("id")
         parts = [part for part in known if part.name in measured.columns]
-        scores = combine(measured, self.settings.weights.model_dump(), parts)
+        weights = self.settings.weights.model_dump()
+        scores = combine(measured, weights, parts)
         for frame, name in each_file(shard):
             write(frame.join(scores, on="id", how="left", maintain_order="left"), out / name)
+        write(breakdown.table(measured, weights), out / TABLES_FOLDER / breakdown.TABLE)
         facts = {
             group: {"rows": rows, "quality": quality}
             for group, rows, quality in measured.join(scores, on="id")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.explain import explain
 from pipeline.recipe import Score, Weights
 from pipeline.score import length, structure
 from pipeline.score.combine import combine
@@ -57,6 +58,37 @@ def test_ranks_are_inside_the_group_and_lacking_parts_are_left_out(make_rows, ru
     assert parts["structure"][2] == 0.5  # a lone row of its group
     assert parts.columns == plain
     assert [*(part.name for part in PARTS), "learned"] == list(Weights.model_fields)
+
+
+def test_the_story_of_a_row_takes_its_score_apart_and_the_parts_add_up(make_rows, run, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"votes_rank": float(rng.random()), "accepted": bool(n % 2) if n < 7 else None}
+        | {"response": "\n\n".join(["A line of text."] * (n + 1))}
+        for n in range(9)
+    ]
+    frame = make_rows([*rows, {"response": None}], rng.normal(size=(10, 4)))
+    weights = Weights(votes=0.5, accepted=0.2, structure=0, length=0.1, fit=0.3)
+    kept, _, _ = run(ScoreStage(Score(weights=weights)), frame)
+    (folder,) = tmp_path.glob("call-*")
+    for row in kept.iter_rows(named=True):
+        story = explain(folder, row["id"], ["score"])
+        (chapter,) = story.to_json()["chapters"]
+        if row["quality"] is None:
+            assert chapter["parts"] is None
+            continue
+        parts = {part.pop("part"): part for part in chapter["parts"]}
+        assert sum(part["adds"] or 0 for part in parts.values()) == pytest.approx(
+            row["quality"], abs=1e-6
+        )
+        assert {name: part["value"] for name, part in parts.items()} == row["quality_parts"]
+        assert parts["votes"]["measured"] == row["votes_rank"]
+        assert parts["length"]["measured"] == len(row["response"])
+        assert (parts["accepted"]["adds"] is None) == (row["accepted"] is None)
+        share = 0.5 / (1.1 if row["accepted"] is not None else 0.9)
+        assert parts["votes"]["adds"] == pytest.approx(share * row["quality_parts"]["votes"])
+        shown = [float(line.split("adds ")[1]) for line in chapter["lines"] if "adds" in line]
+        assert sum(shown) == pytest.approx(row["quality"], abs=0.003)
 
 
 def test_fit_is_the_cosine_of_prompt_and_response(make_rows) -> None:

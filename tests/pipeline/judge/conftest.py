@@ -25,6 +25,7 @@ class Served:
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     faults: list[Any] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
     hang: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -91,7 +92,8 @@ def serve() -> Iterator[Callable[[Answer], Served]]:
 
         class Handler(_Quiet):
             def do_GET(self) -> None:
-                self.send(200, b'{"object": "list", "data": []}')
+                listed = [{"id": name, "object": "model"} for name in served.models]
+                self.send(200, json.dumps({"object": "list", "data": listed}).encode())
 
             def do_POST(self) -> None:
                 request = json.loads(self.body())

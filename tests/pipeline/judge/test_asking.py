@@ -1,10 +1,12 @@
 """What happens between a question and its verdict: faults, budgets, the cache, a kill."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -245,8 +247,33 @@ def test_a_torn_line_costs_its_own_reply_alone(steady, rows, tmp_path: Path) -> 
     assert steady.calls == 3
 
 
+def test_an_interrupt_does_not_wait_for_calls_in_the_air(serve, rows, tmp_path: Path) -> None:
+    served = serve(
+        lambda messages: "Verdict: 4" if "Question 0" in messages[1]["content"] else None
+    )
+
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        while served.calls < 3:
+            time.sleep(0.01)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Asker(served.settings(concurrency=2, timeout_seconds=50), tmp_path) as asker,
+    ):
+        grade_rows(rows(*"abcd"), asker)
+    assert time.perf_counter() - sent[0] < 5
+    (kept,) = tmp_path.glob("*.jsonl")
+    assert len(kept.read_text().splitlines()) == 1  # the reply that had come
+
+
 @pytest.mark.slow
-def test_a_kill_in_mid_run_pays_for_nothing_twice(serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=str)
+def test_a_kill_in_mid_run_pays_for_nothing_twice(end, serve, tmp_path: Path) -> None:
     answered: list[str] = []
 
     def answer(messages):
@@ -266,8 +293,8 @@ def test_a_kill_in_mid_run_pays_for_nothing_twice(serve, tmp_path: Path) -> None
     deadline = time.monotonic() + 60
     while served.calls < 7 and time.monotonic() < deadline:
         time.sleep(0.02)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run.send_signal(end)
+    run.wait(timeout=20)  # the calls in the air hang for a minute
     assert len(answered) == 5
     mended.append(True)
     done = subprocess.run(call, capture_output=True, text=True, check=True)
