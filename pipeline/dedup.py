@@ -7,7 +7,9 @@ Beside the kept rows it writes tables/pairs.parquet (verified, near misses inclu
 tables/clusters.parquet.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 
 FIELDS = ("prompt", "response", "both")
 TABLES = "tables"
+_SLICE = 2_000  # texts that a thread sketches at a time
 _NEAR_MISS = 0.15  # pairs this far below the threshold are shown, so that it can be judged
 
 PAIRS = pl.Schema(
@@ -71,11 +74,11 @@ def banding_of(name: str, settings: Dedup) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class SignatureStage:
-    """Sketches each file: exact keys and MinHash bands of each field. Keeps every row."""
+    """Sketches each file: the bag of words and MinHash bands of each field. Keeps every row."""
 
     settings: Dedup
     name: str = field(default="signatures", init=False)
-    version: int = field(default=2, init=False)
+    version: int = field(default=3, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "SignatureStage":
@@ -98,14 +101,22 @@ class SignatureStage:
 
 
 def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series]:
-    """Return the columns `exact_<name>` and `bands_<name>`; null for a text without words."""
-    shingles = shingle(texts, ngram_of(name, settings))
+    """Return the columns `bag_<name>`, null for no text, and `bands_<name>`, null for no words."""
     count, rows = banding_of(name, settings)
-    keys = band_keys(signatures(shingles, count * rows, settings.seed), count)
+
+    def sketch(start: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+        shingles = shingle(texts.slice(start, _SLICE), ngram_of(name, settings))
+        keys = band_keys(signatures(shingles, count * rows, settings.seed), count)
+        return shingles.bags, keys, np.diff(shingles.offsets) > 0
+
+    # numpy leaves the interpreter to others while it reckons.
+    with ThreadPoolExecutor(os.cpu_count(), "sketch") as pool:
+        parts = list(pool.map(sketch, range(0, max(len(texts), 1), _SLICE)))
+    bags, keys, filled = (np.concatenate(part) for part in zip(*parts, strict=True))
+    bag = pl.Series(f"bag_{name}", bags).set(texts.is_null(), None)
     bands = pl.Series(f"bands_{name}", keys, dtype=pl.Array(pl.UInt64, count))
-    empty = pl.Series(np.diff(shingles.offsets) == 0)
-    exact = pl.Series(f"exact_{name}", exact_keys(texts.to_list()), dtype=pl.String)
-    return [exact, bands.zip_with(~empty, pl.Series(bands.name, [None] * len(texts), bands.dtype))]
+    none = pl.Series(bands.name, [None] * len(texts), bands.dtype)
+    return [bag, bands.zip_with(pl.Series(filled), none)]
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,7 @@ def find_copies(
     rows = rows[order]
     found = []
     for name in fields:
-        columns = [f"exact_{name}", f"bands_{name}"]
+        columns = [f"bag_{name}", f"bands_{name}"]
         sketch = pl.concat([pl.read_parquet(path, columns=columns) for path in sketches])[order]
         found.append(_field_pairs(rows["id"], sketch, texts, name, settings))
     pairs = pl.concat(found)
@@ -209,12 +220,12 @@ def _field_pairs(
     ids: pl.Series, sketch: pl.DataFrame, texts: Sequence[Path], name: str, settings: Dedup
 ) -> pl.DataFrame:
     """Find the pairs of one field: equal texts linked to their first row, near ones verified."""
-    exact, bands = f"exact_{name}", f"bands_{name}"
+    bag, bands = f"bag_{name}", f"bands_{name}"
     numbered = sketch.with_row_index("row").cast({"row": pl.Int64})
-    filled = numbered.filter(pl.col(exact).is_not_null())
-    first = filled.with_columns(first=pl.col("row").min().over(exact))
-    equal = first.filter(pl.col("row") != pl.col("first")).select(i="first", j="row")
-    distinct = first.filter((pl.col("row") == pl.col("first")) & pl.col(bands).is_not_null())
+    filled = numbered.filter(pl.col(bag).is_not_null())
+    equal = _equal(ids, filled.filter(pl.len().over(bag) > 1)["row"], texts, name)
+    distinct = filled.join(equal, left_on="row", right_on="j", how="anti", maintain_order="left")
+    distinct = distinct.filter(pl.col(bands).is_not_null())
     place = distinct["row"].to_numpy()
     near = candidate_pairs(distinct[bands].to_numpy())
     threshold = threshold_of(name, settings)
@@ -236,6 +247,14 @@ def _field_pairs(
         frame.with_columns(field=pl.lit(name)).select(_FOUND.names()).cast(schema)  # type: ignore[arg-type]
         for frame in frames
     ).sort("i", "j")
+
+
+def _equal(ids: pl.Series, rows: pl.Series, texts: Sequence[Path], name: str) -> pl.DataFrame:
+    """Link each of the rows (`j`) whose text another has to the first that has it (`i`)."""
+    keys = pl.Series(exact_keys(_texts(ids.gather(rows), texts, name).to_list()), dtype=pl.String)
+    keyed = pl.DataFrame({"j": rows, "key": keys}, schema_overrides={"j": pl.Int64}).drop_nulls()
+    first = keyed.with_columns(i=pl.col("j").min().over("key"))
+    return first.filter(pl.col("i") != pl.col("j")).select("i", "j")
 
 
 def _verify(

@@ -19,6 +19,7 @@ from pipeline.dedup import find_copies, sketch_field
 from pipeline.errors import CurationError
 from pipeline.recipe import Dedup
 
+_GROUP = 1 << 12  # rows
 _SUFFIXES = (".jsonl", ".ndjson", ".parquet")
 
 
@@ -40,7 +41,7 @@ def dedup_files(files: Sequence[Path], out: Path, settings: Dedup) -> dict[str, 
             response="text",
             history=pl.lit(None, pl.List(pl.Struct({"role": pl.String, "content": pl.String}))),
         )
-        frame.write_parquet(texts)
+        frame.write_parquet(texts, compression="uncompressed")  # read back at once, in part
         ranked = frame.select(
             "id",
             votes=pl.lit(None, pl.Int64),
@@ -48,7 +49,7 @@ def dedup_files(files: Sequence[Path], out: Path, settings: Dedup) -> dict[str, 
             has_response=pl.lit(True),
         ).select(RANKED_BY)
         ranked.with_columns(sketch_field(frame["response"], "response", settings)).write_parquet(
-            sketches
+            sketches, compression="uncompressed"
         )
         found = find_copies([texts], [sketches], settings, fields=("response",))
     kept = rows.filter(~pl.col("id").is_in(found.dropped["id"].implode()))
@@ -144,7 +145,8 @@ def _write(out: Path, tables: dict[str, pl.DataFrame]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     for name, table in tables.items():
-        table.write_parquet(scratch / f"{name}.parquet")
+        # Groups of rows are packed on several threads.
+        table.write_parquet(scratch / f"{name}.parquet", row_group_size=_GROUP)
     for name in tables:
         (scratch / f"{name}.parquet").replace(out / f"{name}.parquet")
     scratch.rmdir()

@@ -32,10 +32,14 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Shingles:
-    """Hashes of the word n-grams of texts, one after the other; text i is `offsets[i:i+2]`."""
+    """Hashes of the word n-grams of texts, one after the other; text i is `offsets[i:i+2]`.
+
+    `bags` has a number for each text that depends on its words alone: equal texts, equal numbers.
+    """
 
     hashes: U64
     offsets: NDArray[np.int64]
+    bags: U64
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -51,10 +55,13 @@ def shingle(texts: pl.Series, ngram: int) -> Shingles:
     A text without words (or null) has no shingles.
     """
     parts, counts = [np.zeros(0, np.uint64)], [np.zeros(1, np.int64)]
+    bags = [np.zeros(0, np.uint64)]
     for words, lengths in hash_words(texts):
         parts.append(_roll(words, lengths, ngram))
         counts.append(np.where(lengths > 0, np.maximum(lengths - ngram + 1, 1), 0))
-    return Shingles(np.concatenate(parts), np.cumsum(np.concatenate(counts)))
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(words)])
+        bags.append(np.diff(sums[np.cumsum(lengths)], prepend=sums[:1]))
+    return Shingles(np.concatenate(parts), np.cumsum(np.concatenate(counts)), np.concatenate(bags))
 
 
 def _roll(words: U64, lengths: NDArray[np.int64], ngram: int) -> U64:

@@ -1,5 +1,7 @@
 """The selection methods by name: a new one is a module, a line here and a name in the recipe."""
 
+from collections.abc import Iterator
+
 from pipeline.selection import controls, facility_location, k_center, lima, quality_diversity
 from pipeline.selection.candidates import Candidates, Method, Pick, nearest
 
@@ -38,17 +40,23 @@ def explain_others(candidates: Candidates, pick: Pick) -> dict[int, tuple[str, s
             other = ids[pick.order[close]]
             why[place] = ("not_selected", f"{other} stands for it (cosine {value:.3f})")
         return why
-    for place in left:
-        why[place] = ("not_selected", _standing(candidates, place, pick.order, method))
+    for place, said in zip(left, _standings(candidates, left, pick.order), strict=True):
+        why[place] = ("not_selected", said)
     return why
 
 
-def _standing(candidates: Candidates, place: int, order: list[int], method: str) -> str:
+def _standings(candidates: Candidates, left: list[int], order: list[int]) -> Iterator[str]:
+    group, method = candidates.group, candidates.settings.method
     if method in _CRITERION:
-        return f"not among the {len(order)} picked for {candidates.group} {_CRITERION[method]}"
-    quality = candidates.frame["quality"]
-    last = max(order)
-    where = f"number {place + 1} of {len(candidates)} in {candidates.group}"
-    if quality[place] is None or quality[last] is None:
-        return f"{where} by votes; {len(order)} were picked"
-    return f"{where} with quality {quality[place]:.3f}; the last picked has {quality[last]:.3f}"
+        yield from [f"not among the {len(order)} picked for {group} {_CRITERION[method]}"] * len(
+            left
+        )
+        return
+    quality = candidates.frame["quality"].to_list()
+    last = quality[max(order)]
+    for place in left:
+        where = f"number {place + 1} of {len(candidates)} in {group}"
+        if quality[place] is None or last is None:
+            yield f"{where} by votes; {len(order)} were picked"
+        else:
+            yield f"{where} with quality {quality[place]:.3f}; the last picked has {last:.3f}"
