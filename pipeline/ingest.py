@@ -75,7 +75,7 @@ class IngestStage:
     settings: Ingest
     found: tuple[Found, ...]
     name: str = field(default="ingest", init=False)
-    version: int = field(default=3, init=False)
+    version: int = field(default=4, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe, dumps: Path) -> "IngestStage":

@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 WORKERS = 2  # threads that cut blocks; polars brings its own, one for each core
 _SLICE_ROWS = 2_000
-_CUT_ROWS = 10_000  # whole rows; smaller slices cost more calls
+_CUT_ROWS = 10_000  # whole rows, a slice
+_LEAST_ROWS = 500  # smaller slices cost more calls than two threads save
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 1 << 12
@@ -128,8 +129,9 @@ def map_slices(
     frame: pl.DataFrame, tally: Tally, work: Callable[[pl.DataFrame, Tally], T]
 ) -> Iterator[T]:
     """Yield what `work` makes of slices of a frame, in order; threads and books as in map_rows."""
-    starts = range(0, len(frame), _CUT_ROWS)
-    return _map((frame.slice(start, _CUT_ROWS) for start in starts), tally, work)
+    size = min(_CUT_ROWS, max(_LEAST_ROWS, -(-len(frame) // WORKERS)))
+    slices = (frame.slice(start, size) for start in range(0, len(frame), size))
+    return _map(slices, tally, work)
 
 
 def _map(items: Iterable[S], tally: Tally, work: Callable[[S, Tally], T]) -> Iterator[T]:

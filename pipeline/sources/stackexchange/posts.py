@@ -1,7 +1,7 @@
-"""One block of posts: what its rows say at their heads, and the texts of those that may be used.
+"""Posts: what their rows say at their heads, and later the texts of those that are used.
 
-More than half of the rows leave by what stands at their head: type, votes, number of answers. Their
-long texts are never looked at. Questions stay whole lines until it is known whose answers are kept.
+More than half of the rows leave by what stands at their head: type, votes, number of answers. The
+others stay whole lines until it is known which answers come first, and whose questions are needed.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,6 @@ POST = pl.Schema(
     }
 )
 _ATTRIBUTES = (
-    "ParentId",
     "AcceptedAnswerId",
     "ClosedDate",
     "Title",
@@ -45,20 +44,21 @@ _ATTRIBUTES = (
 # How official dumps begin a row. Anchored, so that a row that begins otherwise costs nothing.
 _HEAD = (
     r'^ *<row Id="(?<id>[0-9]{1,18})" PostTypeId="(?<kind>[0-9]{1,18})" '
-    r'(?:ParentId="[0-9]{1,18}" |AcceptedAnswerId="[0-9]{1,18}" )?'
+    r'(?:ParentId="(?<parent>[0-9]{1,18})" |AcceptedAnswerId="[0-9]{1,18}" )?'
     r'CreationDate="(?<written>[^"]{10,40})" Score="(?<votes>-?[0-9]{1,18})"'
 )
 
 
-# A question before it is cut.
-ASKED = pl.Schema(
+# A post before it is cut.
+WHOLE = pl.Schema(
     {
         "number": pl.UInt32(),  # of the line in its file
         "line": pl.String(),
         "id": pl.Int64(),
         "kind": pl.Int64(),
+        "parent": pl.Int64(),  # null for questions
         "votes": pl.Int64(),
-        "created_at": pl.Datetime("ms"),
+        "written": pl.String(),  # the time, not yet read
     }
 )
 
@@ -67,8 +67,8 @@ ASKED = pl.Schema(
 class Block:
     """What is kept of a block of posts."""
 
-    answers: pl.DataFrame  # POST: what may become a candidate
-    questions: pl.DataFrame  # ASKED: those that have an answer
+    answers: pl.DataFrame  # WHOLE and `owner`: what may become a candidate
+    questions: pl.DataFrame  # WHOLE: those that have an answer
     ids: pl.Series  # of all posts
     newest: datetime  # time of the last post
     scores: pl.DataFrame  # number of answers by year and votes
@@ -84,15 +84,15 @@ def as_moment(text: pl.Expr) -> pl.Expr:
     return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
 
 
-def read_block(rows: pl.DataFrame, dump: int, min_votes: int, label: str, tally: Tally) -> Block:
+def read_block(rows: pl.DataFrame, min_votes: int, label: str, tally: Tally) -> Block:
     """Sort the rows of a block; what leaves is booked."""
     heads = read_heads(rows)
     kept = _worth_reading(heads, min_votes, label, tally)
-    is_answer = pl.col("kind") == ANSWER
-    questions = kept.filter(~is_answer)
+    kept = kept.with_columns(compact(kept["line"])).cast(WHOLE)
+    answers = kept.filter(kind=ANSWER).with_columns(owner=number("OwnerUserId"))
     return Block(
-        texts(kept.filter(is_answer), dump, label, tally),
-        questions.with_columns(compact(questions["line"])).cast(ASKED),
+        answers,
+        kept.filter(kind=QUESTION),
         heads["id"],
         _newest(heads["written"]),
         count_scores(heads),
@@ -100,20 +100,21 @@ def read_block(rows: pl.DataFrame, dump: int, min_votes: int, label: str, tally:
 
 
 def read_heads(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add id, kind, votes and `written`, null where they cannot be read, in any order of them.
+    """Add id, kind, parent, votes and `written`, null where they cannot be read, in any order.
 
     `written` is the time as text: most rows leave before anybody needs to reckon with it.
     """
     fields = rows.select(pl.col("line").str.extract_groups(_HEAD).struct.unnest())
     heads = rows.with_columns(
-        fields.select(pl.col("id", "kind", "votes").cast(pl.Int64), pl.col("written"))
+        fields.select(pl.col("id", "kind", "parent", "votes").cast(pl.Int64), pl.col("written"))
     )
-    odd = pl.col("id").is_null()
+    odd = pl.col("id").is_null() | ((pl.col("kind") == ANSWER) & pl.col("parent").is_null())
     if not heads.select(odd.any()).item():
         return heads
     slow = heads.filter(odd).with_columns(
         number("Id").alias("id"),
         number("PostTypeId").alias("kind"),
+        number("ParentId").alias("parent"),
         number("Score").alias("votes"),
         pl.col("line").str.extract(r' CreationDate="([^"]{10,40})"').alias("written"),
     )
@@ -146,11 +147,11 @@ def _worth_reading(heads: pl.DataFrame, min_votes: int, label: str, tally: Tally
     tally.leave_out(label, "not_a_post", counts["other"].item())
     tally.leave_out(label, "low_votes", counts["low"].item())
     worth = marked.filter(~pl.col("readable") | ~(pl.col("other") | pl.col("low")))
-    worth = worth.with_columns(created_at=as_moment(pl.col("written")))
-    readable = pl.col("readable") & pl.col("created_at").is_not_null()
-    for line in worth.filter(~readable)["number"]:
-        tally.bad(label, line, "no readable Id, PostTypeId, Score or CreationDate")
-    worth = worth.filter(readable).select(*ASKED)
+    is_whole = (pl.col("kind") != ANSWER) | pl.col("parent").is_not_null()
+    readable = pl.col("readable") & is_whole
+    for line in worth.filter(~readable.fill_null(False))["number"]:
+        tally.bad(label, line, "no readable Id, PostTypeId, ParentId, Score or CreationDate")
+    worth = worth.filter(readable).select(*WHOLE)
     unanswered = (pl.col("kind") == QUESTION) & pl.col("line").str.contains(
         ' AnswerCount="0"', literal=True
     )
@@ -163,13 +164,9 @@ def texts(heads: pl.DataFrame, dump: int, label: str, tally: Tally) -> pl.DataFr
     """Cut the rows into their attributes (POST); rows that are not well-formed are noted."""
     is_answer = pl.col("kind") == ANSWER
     posts = pl.concat([heads.drop("line"), cut(heads["line"], _ATTRIBUTES)], how="horizontal")
-    posts = posts.with_columns(
-        parent=as_number(pl.col("ParentId")),
-    ).with_columns(
-        pl.col("sound")
-        & pl.col("Body").is_not_null()
-        & (~is_answer | pl.col("parent").is_not_null())
-    )
+    posts = posts.with_columns(created_at=as_moment(pl.col("written")))
+    is_whole = pl.col("Body").is_not_null() & pl.col("created_at").is_not_null()
+    posts = posts.with_columns(pl.col("sound") & is_whole)
     note_unsound(posts, label, tally)
     return (
         posts.filter("sound")

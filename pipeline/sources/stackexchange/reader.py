@@ -20,9 +20,16 @@ from pipeline.sources.opening import SUFFIXES, bare_name, open_stream
 from pipeline.sources.sites import group_of
 from pipeline.sources.spool import Spool
 from pipeline.sources.stackexchange.candidates import finish
-from pipeline.sources.stackexchange.columns import ranks
+from pipeline.sources.stackexchange.columns import ANSWER, ranks
 from pipeline.sources.stackexchange.files import TABLES, Dump, dumps_of, host, is_posts
-from pipeline.sources.stackexchange.posts import Block, note_unsound, number, read_block, texts
+from pipeline.sources.stackexchange.posts import (
+    POST,
+    Block,
+    note_unsound,
+    number,
+    read_block,
+    texts,
+)
 from pipeline.sources.xmlrows import map_rows, map_slices, unescape
 
 T = TypeVar("T")
@@ -82,6 +89,7 @@ class _Reading:
         self.host = host(found)
         # What cannot be told apart by file is booked on the posts of the first dump.
         self.label = next((label for label in found.labels if "Posts" in label), found.labels[0])
+        self.labels: list[str] = []  # of each dump's posts
         size = sum(
             path.stat().st_size * (5 if path.suffix in (*SUFFIXES, ".7z") else 1)
             for path in found.files
@@ -162,19 +170,21 @@ class _Reading:
         dump, min_votes = self.dumps, self.settings.stackexchange.min_votes
 
         def work(rows: pl.DataFrame, tally: Tally) -> Block:
-            return read_block(rows, dump, min_votes, label, tally)
+            return read_block(rows, min_votes, label, tally)
 
+        self.labels.append(label)
         asked = Spool(self.scratch / f"asked-{dump}", "id", self.answers.parts)
         owners, answers, parents, ids, newest, scores = [], [], [], [], [], []
         for block in self._rows(stream, "Posts.xml", label, work):
             owners.append(block.answers["owner"].drop_nulls().unique())
-            answers.append(block.answers["answer"])
-            parents.append(block.answers["question"])
+            kept = block.answers.rename({"id": "answer", "parent": "question"})
+            answers.append(kept["answer"])
+            parents.append(kept["question"])
             if self.several:
                 ids.append(block.ids)
             newest.append(block.newest)
             scores.append(block.scores)
-            self.answers.add(block.answers)
+            self.answers.add(kept.with_columns(dump=pl.lit(dump)))
             asked.add(block.questions)
         if self.several:
             self.ids.append(pl.concat(ids).drop_nulls())
@@ -246,8 +256,10 @@ class _Reading:
             if answers is None:
                 continue
             if questions is None:
-                questions = answers.clear()
+                questions = pl.DataFrame(schema=POST)
             top = self._top(self._current(answers, order), self._current(questions, order))
+            for label in self.labels:
+                self.tally.check(label)
             frame = finish(top, names, comments, votes_ranks, self.host, group)
             for start in range(0, len(frame), _FRAME_ROWS):
                 yield frame.slice(start, _FRAME_ROWS)
@@ -268,12 +280,9 @@ class _Reading:
 
     def _top(self, answers: pl.DataFrame, questions: pl.DataFrame) -> pl.DataFrame:
         label = self.label
-        joined = answers.join(
-            questions.drop("answer").unique("question", keep="first", maintain_order=True),
-            on="question",
-            how="left",
-            suffix="_asked",
-        )
+        asked = questions.drop("answer").unique("question", keep="first", maintain_order=True)
+        asked = asked.rename(lambda name: name if name == "question" else f"{name}_asked")
+        joined = answers.join(asked, on="question", how="left")
         orphan = pl.col("created_at_asked").is_null()
         self.tally.leave_out(label, "no_question", len(joined.filter(orphan)))
         joined = joined.filter(~orphan)
@@ -284,11 +293,49 @@ class _Reading:
         joined = joined.with_columns(
             accepted=(pl.col("answer") == pl.col("accepted_answer_asked")).fill_null(False)
         )
-        top = joined.sort(
-            "question", "votes", "accepted", "answer", descending=[False, True, True, False]
-        ).unique("question", keep="first", maintain_order=True)
-        self.tally.leave_out(label, "not_top_answer", len(joined) - len(top))
+        top, unsound = self._best(joined)
+        self.tally.leave_out(label, "not_top_answer", len(joined) - len(top) - unsound)
         return top
+
+    def _best(self, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """Return the best answer of each question, with its texts, and how many were unsound.
+
+        Where the best is no well-formed row it is noted, and the next best is looked at.
+        """
+        waiting = answers.sort(
+            "question", "votes", "accepted", "answer", descending=[False, True, True, False]
+        )
+        chosen: list[pl.DataFrame] = []
+        unsound = 0
+        while True:
+            first = waiting.unique("question", keep="first", maintain_order=True)
+            texts_of = self._texts(first)
+            chosen.append(first.drop("line").join(texts_of, on="question", maintain_order="left"))
+            bad = first.join(texts_of, on="question", how="anti")
+            if not len(bad):
+                return pl.concat(chosen), unsound
+            unsound += len(bad)
+            again = waiting.filter(pl.col("question").is_in(bad["question"].implode()))
+            line = ["dump", "number"]
+            waiting = again.join(bad, on=line, how="anti", maintain_order="left")
+
+    def _texts(self, answers: pl.DataFrame) -> pl.DataFrame:
+        """Return the texts of answers by `question`; unsound rows are noted and not among them."""
+        whole = answers.select(
+            *("number", "line", "dump", "votes", "written"),
+            id="answer",
+            kind=pl.lit(ANSWER),
+            parent="question",
+        )
+        texts_of = ["question", "created_at", "body", "owner_name", "content_licence"]
+        parts = [pl.DataFrame(schema={name: POST[name] for name in texts_of})]
+        for (dump,), of_dump in whole.partition_by("dump", as_dict=True).items():
+
+            def work(rows: pl.DataFrame, tally: Tally, dump: int = dump) -> pl.DataFrame:
+                return texts(rows.drop("dump"), dump, self.labels[dump], tally)
+
+            parts += [posts.select(texts_of) for posts in map_slices(of_dump, self.tally, work)]
+        return pl.concat(parts)
 
     def _newest(
         self, frames: list[pl.DataFrame], schema: pl.Schema, key: str, order: list[int]

@@ -382,6 +382,26 @@ def test_malformed_rows_cost_themselves_and_say_where(tmp_path: Path) -> None:
     assert 'Score="many"' in lines[9]
 
 
+def test_where_the_best_answer_is_malformed_the_next_best_takes_its_place(tmp_path: Path) -> None:
+    broken = {"Body": "no < markup"}
+    write(
+        tmp_path,
+        question(1),
+        answer(11, 1, 90, **broken),
+        answer(12, 1, 80, **broken),
+        answer(13, 1, 70),
+        answer(14, 1, 60, **broken),  # nobody needs it, nobody looks at it
+        question(2),
+        answer(21, 2, 90, **broken),
+        question(3),
+        answer(31, 3, 90),
+        answer(32, 3, 10, CreationDate="2019-02-31T00:00:00.000"),
+    )
+    frame, reasons = read(tmp_path, Ingest(limits=Limits(max_malformed=1)))
+    assert ids(frame) == ["13", "31"]
+    assert reasons == {"malformed": 3, "not_top_answer": 2}
+
+
 def test_more_than_one_percent_malformed_is_an_error_that_the_recipe_may_allow(
     tmp_path: Path,
 ) -> None:
