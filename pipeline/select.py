@@ -87,7 +87,7 @@ class SelectStage:
         """Pick, write the picked rows and the certificate, say of each other row why not."""
         files, held = apart(shard.files)
         said = self._said(files)
-        rows = self._read(files, said).with_row_index("place")
+        rows = self._read(files, said).with_row_index("vector_row")
         # A test row is a prompt; any other row stands for its response.
         vector = pl.when(only_prompt()).then(PROMPT).otherwise(RESPONSE)
         vectors = Vectors.read(files, vector, rows["id"])

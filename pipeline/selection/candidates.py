@@ -41,11 +41,11 @@ class Candidates:
     def of(
         cls, group: str, frame: pl.DataFrame, vectors: Vectors, settings: Select
     ) -> "Candidates":
-        """Sort the rows of a group, each with its `place` in `vectors`; nothing is taken yet."""
+        """Sort the rows of a group, each with its `vector_row` in `vectors`; nothing is taken yet."""
         best = frame.sort(
             ["quality", *BEST_FIRST], descending=[True, True, False, False], nulls_last=True
         )
-        own = vectors.only(best["place"].to_numpy())
+        own = vectors.only(best["vector_row"].to_numpy())
         return cls(group, best, own, settings, own[:0])
 
     def __len__(self) -> int:
@@ -64,10 +64,10 @@ class Candidates:
 
     def by_votes(self) -> list[int]:
         """Indices by votes, then the earlier, then id."""
-        ranked = self.frame.with_row_index("rank").sort(
+        ranked = self.frame.with_row_index("place").sort(
             BEST_FIRST, descending=[True, False, False], nulls_last=True
         )
-        return ranked["rank"].to_list()
+        return ranked["place"].to_list()
 
     def random(self, purpose: str) -> np.random.Generator:
         """Return a generator of its own for each seed, group and purpose."""

@@ -42,7 +42,7 @@ def choose(
 ) -> Choice:
     """Pick in each group, in the order of their names; rows are sorted by id and so is the result.
 
-    The column `place` of the rows says where their vectors are.
+    The column `vector_row` of the rows says where their vectors are.
     A column `review` of the rows holds what reviewers said: rejected rows lose their places.
     `last` holds the rows of the last release, which stay within the churn budget.
     """
@@ -158,7 +158,7 @@ def _certificate(
     answers: pl.DataFrame, vectors: Vectors, sets: dict[str, list[str]]
 ) -> dict[str, dict[str, Any]]:
     """Measure the picked rows and each control against all answers that came in."""
-    of_answers = vectors.only(answers["place"].to_numpy())
+    of_answers = vectors.only(answers["vector_row"].to_numpy())
     where = {name: place for place, name in enumerate(answers["id"])}
 
     def places(names: Iterable[str]) -> list[int]:

@@ -29,7 +29,7 @@ def candidates(qualities: list[float], *, margin: float = 0.1) -> Candidates:
         "votes": [1] * len(qualities),
         "created_at": [None] * len(qualities),
     }
-    frame = pl.DataFrame(rows).with_row_index("place")
+    frame = pl.DataFrame(rows).with_row_index("vector_row")
     vectors = Vectors.of(snap(np.eye(len(qualities))))
     churn = Churn(max_share=0.5, margin=margin)
     settings = Select(method="quality_diversity", quotas={"stem": 3}, churn=churn)

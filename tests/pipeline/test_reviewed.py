@@ -171,7 +171,7 @@ def test_nothing_rejected_is_picked_and_no_place_stays_empty(out, stay, count, m
             "chars": [100] * 12,
             "review": pl.Series(review, dtype=pl.String),
         }
-    ).with_row_index("place")
+    ).with_row_index("vector_row")
     vectors = Vectors.of(snap(np.eye(12, 384)))
     candidates = Candidates.of("stem", frame, vectors, load("lima").select)
     order = respect(METHODS[method], candidates, count).order

@@ -45,7 +45,7 @@ def scored(rows: list[dict], vectors: np.ndarray) -> tuple[pl.DataFrame, Vectors
         for i, row in enumerate(rows)
     ]
     schema = {"hint": pl.String, "quality": pl.Float64, "votes": pl.Int64}
-    frame = pl.DataFrame(plain, schema_overrides=schema).with_row_index("place")
+    frame = pl.DataFrame(plain, schema_overrides=schema).with_row_index("vector_row")
     return frame, Vectors.of(snap(vectors))
 
 
