@@ -105,6 +105,12 @@ REASONS = {
 }
 
 
+def shown_title(limit: int) -> pl.Expr:
+    """Return what a row is called before people: its title, or the start of its prompt."""
+    title = pl.col("title").replace("", None)
+    return pl.coalesce(title, "prompt").str.slice(0, limit).alias("title")
+
+
 def raw_frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Build a RAW frame from mappings; columns left out become null, `history` becomes empty."""
     frame = pl.DataFrame(list(rows), schema=RAW, orient="row")

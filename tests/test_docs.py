@@ -32,7 +32,7 @@ from pipeline.prune import Pruned
 from pipeline.recipe import Dedup, Judge
 from pipeline.record import GROUPS, REASONS
 from pipeline.release.decisions import COLUMNS
-from pipeline.release.diff import Change, Diff, Edit
+from pipeline.release.diff import Change, Diff, Edit, Move
 from pipeline.release.publish import Published
 from pipeline.release.verify import Report
 from pipeline.run import Result
@@ -116,7 +116,8 @@ def test_every_group_is_named():
 def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
     (tmp_path / "texts.jsonl").write_text('{"id": "a", "text": "b"}\n')
     change = Change("id", "stem", "train", "title", None, "reason", "detail")
-    edit = Edit("id", "stem", "train", "title", [])
+    edit = Edit("id", "stem", "train", "title", [], "reason", "detail")
+    move = Move("id", "stem", "train", "title", "validation")
     table = pl.DataFrame({"passed": [True], "reason": [None]}, schema_overrides={"reason": str})
     marks, bill = pl.DataFrame(schema=MARKS), Bill().to_json()
     answers: dict[str, dict[str, Any]] = {
@@ -128,7 +129,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         ).to_json(),
         "judge": Judged("grade", Judge(), 0, 0, {}, of_grades(marks, Judge()), bill).to_json(),
         "verify": Report("r").to_json(),
-        "diff": Diff("a", "b", [change], [], [edit], 0, {}).to_json(),
+        "diff": Diff("a", "b", [change], [], [edit], [move], 0, {}).to_json(),
         "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),
         "prune": Pruned(True, [{"path": "", "bytes": 0, "days": 0}], []).to_json(),
         "fetch-dumps": {"files": [vars(Fetched("n", "p", 0, "s", False))]},

@@ -30,7 +30,7 @@ from pipeline.manifest import (
     write_json,
 )
 from pipeline.recipe import Recipe
-from pipeline.release import attribution, card, croissant, decisions, folder, gates
+from pipeline.release import attribution, card, croissant, decisions, edits, folder, gates
 from pipeline.release.diff import diff
 from pipeline.release.rows import SPLITS, jsonl_line, picked, split_tables
 from pipeline.tables import TABLES_FOLDER
@@ -38,7 +38,7 @@ from pipeline.tables import TABLES_FOLDER
 logger = logging.getLogger(__name__)
 
 SIDE_PRODUCTS = ("signatures",)  # stages whose rows do not go on to the next
-_BUILD_VERSION = 4  # raised when the same run gives another release
+_BUILD_VERSION = 5  # raised when the same run gives another release
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def build(
         counts = decisions.write(run, order, rows, out / folder.DECISIONS)
         decisions.check(counts, value["funnel"])
         _write_rows(rows, out)
-        _write_edits(run / "select" / TABLES_FOLDER / "edits.parquet", out / folder.EDITS)
+        edits.write(run / "select" / TABLES_FOLDER / "edits.parquet", out)
         write_atomic(out / folder.ATTRIBUTION, attribution.render(rows))
         if before:
             value["changes"] = _write_changes(home / before, out, value)
@@ -108,14 +108,6 @@ def build(
             gates.refuse(value, folder.put_aside(out, blocked(releases, recipe) / version))
     logger.info("release=%s rows=%d", home / version, len(rows))
     return Built(home / version, version, value["rows"], existed=False)
-
-
-def _write_edits(table: Path, out: Path) -> None:
-    """Write what reviewers changed in the texts, one line a field; nothing if nothing was."""
-    edits = pl.read_parquet(table) if table.is_file() else pl.DataFrame()
-    if len(edits):
-        lines = [json.dumps(edit, ensure_ascii=False) for edit in edits.iter_rows(named=True)]
-        write_atomic(out, "\n".join(lines) + "\n")
 
 
 def blocked(releases: Path, recipe: Recipe) -> Path:

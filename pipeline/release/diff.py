@@ -1,7 +1,7 @@
 """Compare two releases row by row: what came, what went, what was edited, and why.
 
 In: two release folders. A row that went has the reason that the new release's decisions give; one
-that came has what the old decisions said of it.
+that came has what the old decisions said of it; an edited one says who changed its text.
 """
 
 from collections import Counter
@@ -15,13 +15,15 @@ import polars as pl
 from pipeline.errors import ReleaseError
 from pipeline.record import CANDIDATE
 from pipeline.release import diff_text, folder
+from pipeline.release.edits import TEXT, Reasons
 from pipeline.release.escape import one_line
 from pipeline.release.rows import SPLITS
 
-TEXT = ("prompt", "response", "system", "history")  # a change here is an edit
-ABSENT = "not_in_dumps"
 NO_CANDIDATE = "not_a_candidate"
 _LEFT_OUT = "left out when the dumps were read (another draw or rule of ingest)"
+_LEFT_OUT_OF_OTHERS = {  # what ingest leaves out of a source is counted, not listed
+    "stackexchange": "too few votes, or another answer to the question stands before it"
+}
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,26 @@ class Change:
 
 @dataclass(frozen=True)
 class Edit:
-    """A row that is in both with other text; `fields` are all that changed."""
+    """A row that is in both with other text; `fields` are all that changed, `detail` says more."""
 
     id: str
     group: str
     split: str
     title: str
     fields: list[str]
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """A row that is in both, in another split."""
+
+    id: str
+    group: str
+    split: str
+    title: str
+    was: str  # the split that it left
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,7 @@ class Diff:
     added: list[Change]
     dropped: list[Change]
     edited: list[Edit]
+    moved: list[Move]  # rows of both, also edited ones, that are in another split now
     same: int  # rows with the same text in both
     other_fields: dict[str, int] = field(default_factory=dict)  # changed, in rows of the same text
 
@@ -87,6 +103,7 @@ class Diff:
             "added": len(self.added),
             "dropped": len(self.dropped),
             "edited": len(self.edited),
+            "moved": len(self.moved),
             "same": self.same,
             "churn": round(self.churn, 4),
             "other_fields": self.other_fields,
@@ -99,6 +116,7 @@ class Diff:
             "added": [asdict(item) for item in self.added],
             "dropped": [asdict(item) for item in self.dropped],
             "edited": [asdict(item) for item in self.edited],
+            "moved": [asdict(item) for item in self.moved],
         }
 
     def render(self) -> str:
@@ -116,22 +134,28 @@ def diff(old: Path, new: Path) -> Diff:
     gone, came = sorted(set(before) - set(after)), sorted(set(after) - set(before))
     edited: list[Edit] = []
     others: Counter[str] = Counter()
+    moved: list[Move] = []
     same = 0
     dumps = _same_dumps(old, new)
+    why = Reasons.between(old, new, same_dumps=dumps)
     for row in sorted(set(before) & set(after)):
         first, second = before[row], after[row]
+        if first["split"] != second["split"]:
+            moved.append(Move(**_named_row(second), was=first["split"]))
         fields = [name for name in CANDIDATE if first.get(name) != second.get(name)]
         if any(name in TEXT for name in fields):
-            edited.append(Edit(**_named_row(second), fields=fields))
+            reason, detail = why.of(first, second)
+            edited.append(Edit(**_named_row(second), fields=fields, reason=reason, detail=detail))
         else:
             same += 1
             others.update(fields)
     return Diff(
         old=_label(old),
         new=_label(new),
-        added=_changes(came, after, _decisions(old, came), _absent("old", dumps)),
-        dropped=_changes(gone, before, _decisions(new, gone), _absent("new", dumps)),
+        added=_changes(came, after, _decisions(old, came), "old", same_dumps=dumps),
+        dropped=_changes(gone, before, _decisions(new, gone), "new", same_dumps=dumps),
         edited=edited,
+        moved=moved,
         same=same,
         other_fields=dict(sorted(others.items())),
     )
@@ -146,12 +170,14 @@ def _same_dumps(old: Path, new: Path) -> bool:
     return bool(first) and None not in first and first == second
 
 
-def _absent(release: str, same_dumps: bool) -> dict[str, Any]:
+def _absent(source: str, release: str, *, same_dumps: bool) -> dict[str, Any]:
     """Say of a row what a release that has no decision on it lets us know."""
     if same_dumps:
         return {"stage": "ingest", "reason": NO_CANDIDATE, "detail": _LEFT_OUT}
     detail = f"not in the {release} dumps, or left out when they were read"
-    return {"stage": None, "reason": ABSENT, "detail": detail}
+    why = _LEFT_OUT_OF_OTHERS.get(source)
+    detail += f" ({why})" if why else ""
+    return {"stage": None, "reason": NO_CANDIDATE, "detail": detail}
 
 
 def _label(release: Path) -> str:
@@ -193,11 +219,13 @@ def _changes(
     ids: list[str],
     rows: Mapping[str, Mapping[str, Any]],
     decided: Mapping[str, Mapping[str, Any]],
-    absent: Mapping[str, Any],
+    release: str,
+    *,
+    same_dumps: bool,
 ) -> list[Change]:
     changes = []
     for row in ids:
-        said = decided.get(row) or absent
+        said = decided.get(row) or _absent(rows[row]["source"], release, same_dumps=same_dumps)
         changes.append(
             Change(
                 **_named_row(rows[row]),

@@ -12,7 +12,7 @@ from pipeline.release.card_text import table
 from pipeline.release.escape import code, markdown, one_line
 
 if TYPE_CHECKING:
-    from pipeline.release.diff import Change, Diff, Edit
+    from pipeline.release.diff import Change, Diff, Edit, Move
 
 _HEAD = ("group", "added", "dropped", "edited")
 _SAID = "what the old release said of it"
@@ -27,12 +27,18 @@ def to_markdown(diff: "Diff") -> str:
         items = [f"- {_named(item)}: {item.reason}, {markdown(item.detail)}" for item in changes]
         lines.append(f"## {title}\n\n{_reasons(meaning, changes)}\n\n" + "\n".join(items))
     if diff.edited:
-        items = [f"- {_named(edit)}: {', '.join(edit.fields)}" for edit in diff.edited]
-        lines.append("## Edited\n\n" + "\n".join(items))
+        items = [
+            f"- {_named(edit)}: {edit.reason}, {markdown(_said(edit))}" for edit in diff.edited
+        ]
+        lines.append(f"## Edited\n\n{_reasons('who changed the text', diff.edited)}\n\n")
+        lines[-1] += "\n".join(items)
+    if diff.moved:
+        items = [f"- {_named(move)}: from {move.was}" for move in diff.moved]
+        lines.append("## Moved to another split\n\n" + "\n".join(items))
     return "\n\n".join(lines) + "\n"
 
 
-def _named(item: "Change | Edit") -> str:
+def _named(item: "Change | Edit | Move") -> str:
     return f"{code(item.id)} {markdown(item.title)} ({markdown(item.group)}, {item.split})"
 
 
@@ -48,13 +54,23 @@ def render(diff: "Diff") -> str:
         ]
         lines.append("\n".join([title, _reasons(meaning, changes), *items]))
     if diff.edited:
-        items = [f"{_plain(edit)}\n    {', '.join(edit.fields)}" for edit in diff.edited]
-        lines.append("\n".join(["Edited", *items]))
+        items = [
+            f"{_plain(edit)}\n    {edit.reason}: {one_line(_said(edit))}" for edit in diff.edited
+        ]
+        reasons = _reasons("who changed the text", diff.edited)
+        lines.append("\n".join(["Edited", reasons, *items]))
+    if diff.moved:
+        items = [f"{_plain(move)}\n    from {move.was}" for move in diff.moved]
+        lines.append("\n".join(["Moved to another split", *items]))
     return "\n\n".join(lines)
 
 
-def _plain(item: "Change | Edit") -> str:
+def _plain(item: "Change | Edit | Move") -> str:
     return f"  {one_line(item.id)} ({one_line(item.group)}, {item.split}): {one_line(item.title)}"
+
+
+def _said(edit: "Edit") -> str:
+    return ", ".join(edit.fields) + (f" ({edit.detail})" if edit.detail else "")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -72,6 +88,8 @@ def _summary(diff: "Diff") -> list[str]:
         f"{len(diff.added):,} added, {len(diff.dropped):,} dropped, {len(diff.edited):,} "
         f"edited, {diff.same:,} the same; {diff.churn:.1%} of the old rows went or changed."
     ]
+    if diff.moved:
+        lines.append(f"{len(diff.moved):,} rows of both are in another split than before.")
     if diff.other_fields:
         named = ", ".join(f"{name} {count:,}" for name, count in diff.other_fields.items())
         lines.append(f"Rows of the same text with other fields changed: {named}.")
@@ -90,7 +108,7 @@ def _parts(diff: "Diff") -> list[tuple[str, str, "list[Change]"]]:
     return [part for part in parts if part[2]]
 
 
-def _reasons(meaning: str, changes: "Sequence[Change]") -> str:
+def _reasons(meaning: str, changes: "Sequence[Change | Edit]") -> str:
     counts = Counter(change.reason for change in changes)
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
     return f"By reason ({meaning}): {reasons}."

@@ -5,7 +5,6 @@ was found, also where an edit was released: a decision is about that text, and t
 the ledger again.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import ReleaseError, StageError
-from pipeline.release import folder
+from pipeline.record import shown_title
+from pipeline.release import edits, folder
 from pipeline.release.rows import SPLITS
 from pipeline.report.book import find_run
 from pipeline.review import verdicts
@@ -60,8 +60,12 @@ class Desk:
             "reviewer": self.reviewer,
             "note": self.why_no_run,
             "rows": [self._line(row, state) for row in self.rows.values()],
-            "agreement": [vars(item) for item in verdicts.agreement(entries)],
+            "agreement": self.agreement(),
         }
+
+    def agreement(self) -> list[dict[str, Any]]:
+        """Return how far every two reviewers agree, by all that the ledger holds now."""
+        return [vars(item) for item in verdicts.agreement(self.ledger.entries())]
 
     def _line(self, row: dict[str, Any], state: "_State") -> dict[str, Any]:
         title = row["title"] or row["prompt"]
@@ -204,10 +208,7 @@ def read_rows(release: Path, manifest: dict[str, Any]) -> dict[str, dict[str, An
             if manifest["rows"].get(split):
                 frame = pl.read_parquet(release / folder.data_file(split)).drop("messages")
                 rows |= {row["id"]: row for row in frame.iter_rows(named=True)}
-        if (release / folder.EDITS).is_file():
-            for line in (release / folder.EDITS).read_text(encoding="utf-8").splitlines():
-                edit = json.loads(line)
-                rows[edit["id"]][edit["field"]] = edit["before"]
+        edits.undo(rows, edits.read(release))
     except (OSError, ValueError, LookupError, pl.exceptions.PolarsError) as error:
         raise ReleaseError(
             f"{release} cannot be read ({error}); `thousand verify {release}` says more."
@@ -220,7 +221,7 @@ def read_rows(release: Path, manifest: dict[str, Any]) -> dict[str, dict[str, An
 def _neighbours(run: Path, wanted: set[str]) -> dict[str, list[dict[str, Any]]]:
     """Find the rows of the pool that are nearest to each released row."""
     text = pl.coalesce("response", "prompt").str.slice(0, _EXCERPT).alias("text")
-    title = pl.coalesce("title", "prompt").str.slice(0, _SHORT).alias("title")
+    title = shown_title(_SHORT)
     files = [entry.path for entry in outputs(run / "score")]
     columns: list[str | pl.Expr] = ["id", "domain", "quality", PROMPT, RESPONSE, text, title]
     pool = pl.concat([pl.scan_parquet(path).select(columns) for path in files]).collect().sort("id")

@@ -1,18 +1,20 @@
 """The churn budget: what stays, what fills up, what wins; and two releases of two dumps, row by row."""
 
 import re
+import tempfile
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
+import py7zr
 import pytest
 import zstandard
 
 from pipeline.loading import load
 from pipeline.recipe import Churn, Select
-from pipeline.release.diff import ABSENT, diff
+from pipeline.release.diff import NO_CANDIDATE, diff
 from pipeline.release.verify import verify
 from pipeline.run import Result, Workspace, curate
 from pipeline.selection.candidates import Candidates, Pick
@@ -145,14 +147,16 @@ def check_row_by_row(one: Result, two: Result, posts: list[dict[str, dict[str, s
     for change in found.added:
         listed = f"<code>{change.id}</code>" in changes
         assert listed
-        if change.reason == ABSENT:
-            before = posts[0].get(change.id.rsplit(":", 1)[1])
-            assert before is None or not could_be_picked(posts[0], before), change
+        if change.reason == NO_CANDIDATE:
+            assert not is_top(posts[0], change.id), change
         else:
             assert change.id.rsplit(":", 1)[1] in posts[0]
     decisions = pl.read_parquet(Path(two.release) / "decisions.parquet")
     reasons = dict(decisions.select("id", "reason").iter_rows())
-    assert all(change.reason == reasons.get(change.id, ABSENT) for change in found.dropped)
+    assert all(change.reason == reasons.get(change.id, NO_CANDIDATE) for change in found.dropped)
+    for change in found.dropped:
+        assert is_top(posts[1], change.id) == (change.reason != NO_CANDIDATE), change
+    assert not found.moved
 
 
 def question_and_answer(dump: dict[str, dict[str, str]], row: str) -> tuple[str, ...]:
@@ -161,20 +165,29 @@ def question_and_answer(dump: dict[str, dict[str, str]], row: str) -> tuple[str,
     return (answer["Body"], question["Body"], question["Title"])
 
 
-def could_be_picked(dump: dict[str, dict[str, str]], answer: dict[str, str]) -> bool:
-    """Tell whether ingest would take it: enough votes, and none of its question has more."""
-    rivals = [
-        int(post["Score"]) for post in dump.values() if post.get("ParentId") == answer["ParentId"]
-    ]
-    return int(answer["Score"]) >= 2 and int(answer["Score"]) == max(rivals)
+def is_top(dump: dict[str, dict[str, str]], row: str) -> bool:
+    """Tell whether ingest takes it: two votes, and it stands first among the answers."""
+    answer = dump.get(row.rsplit(":", 1)[1])
+    if answer is None or int(answer["Score"]) < 2:
+        return False
+    question = answer["ParentId"]
+    accepted = dump[question].get("AcceptedAnswerId")
+    rivals = [post for post in dump.values() if post.get("ParentId") == question]
+    return answer == max(
+        rivals, key=lambda it: (int(it["Score"]), it["Id"] == accepted, -int(it["Id"]))
+    )
 
 
 def read_posts(path: Path) -> dict[str, dict[str, str]]:
+    if path.suffix == ".7z":
+        with tempfile.TemporaryDirectory() as scratch, py7zr.SevenZipFile(path) as archive:
+            archive.extract(scratch, ["Posts.xml"])
+            return read_posts(Path(scratch) / "Posts.xml")
     data = path.read_bytes()
     if path.suffix == ".zst":
         data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
     found = {}
-    for line in re.findall(r"<row .*?/>", data.decode("utf-8-sig"), re.DOTALL):
+    for line in re.findall(r'<row(?:\s+\w+="[^"]*")*\s*(?:/>|></row>)', data.decode("utf-8-sig")):
         try:
             row = ElementTree.fromstring(line)
         except ElementTree.ParseError:
@@ -197,28 +210,59 @@ def test_two_releases_of_the_sample_dumps(sample: Path, tmp_path: Path):
     assert len(won) <= 0.2 * one.rows
 
 
+BEER = ("other", "beer.stackexchange.com", "alcohol.stackexchange.com")
+AI = ("stem", "ai.stackexchange.com", "ai.stackexchange.com")
+SNAPSHOTS = "snapshots/stackexchange"
+
+
 @pytest.mark.slow
-def test_two_releases_of_two_snapshots_of_a_real_site(shared: Path, tmp_path: Path):
-    """Beer, 2014 and 2017; the site has another name now, which both dumps get."""
-    early = shared / "snapshots" / "stackexchange" / "beer.stackexchange.com__2014-05"
-    late = shared / "snapshots" / "stackexchange" / "beer.stackexchange.com__2017-03"
-    site = "alcohol.stackexchange.com"
-    first = link(tmp_path / "one", **{f"{site}__2014-05": early})
-    second = link(tmp_path / "two", **{f"{site}__2014-05": early, f"{site}__2017-03": late})
-    settings = ["select.quotas={other: 60}", "select.validation={other: 6}", "pool.factor=1.5"]
-    old = read_posts(early / "Posts.xml.zst")
-    posts = [old, old | read_posts(late / "Posts.xml.zst")]
-    one, two = two_releases(
-        first, second, tmp_path / "kept", [*settings, "select.churn.max_share=0.1"]
-    )
-    check_row_by_row(one, two, posts)
-    found = diff(Path(one.release), Path(two.release))
-    reasons = Counter(change.reason for change in found.dropped)
-    assert len(found.added) == len(found.dropped) == 6 == reasons["not_selected"]
+@pytest.mark.parametrize(
+    ("site", "early", "late", "reasons"),
+    [
+        (BEER, "2014-05", f"{SNAPSHOTS}/beer.stackexchange.com__2017-03", {"not_selected": 6}),
+        (
+            BEER,
+            "2014-05",
+            "dumps/stackexchange/alcohol.stackexchange.com.7z",
+            {"not_selected": 5, "not_self_contained": 1},
+        ),
+        (
+            AI,
+            "2016-09",
+            "dumps/stackexchange/ai.stackexchange.com",
+            {"not_selected": 3, NO_CANDIDATE: 3},
+        ),
+    ],
+    ids=["beer-2017", "alcohol-7z", "ai-2017"],
+)
+def test_two_releases_of_two_snapshots_of_a_real_site(
+    shared: Path,
+    tmp_path: Path,
+    site: tuple[str, str, str],
+    early: str,
+    late: str,
+    reasons: dict[str, int],
+):
+    """Beer has another name since 2014, which both of its dumps get."""
+    group, was, name = site
+    one, two = shared / SNAPSHOTS / f"{was}__{early}", shared / late
+    first = link(tmp_path / "one", **{f"{name}__{early}": one})
+    newest = f"{name}__new" if two.is_dir() else f"{name}.7z"
+    second = link(tmp_path / "two", **{f"{name}__{early}": one, newest: two})
+    settings = [f"select.quotas={{{group}: 60}}", f"select.validation={{{group}: 6}}"]
+    settings += ["pool.factor=1.5", "select.churn.max_share=0.1"]
+    old = read_posts(one / "Posts.xml.zst")
+    posts = [old, old | read_posts(two / "Posts.xml.zst" if two.is_dir() else two)]
+    made = two_releases(first, second, tmp_path / "kept", settings)
+    check_row_by_row(*made, posts)
+    found = diff(*(Path(result.release) for result in made))
+    assert Counter(change.reason for change in found.dropped) == reasons
+    assert len(found.added) == len(found.dropped) == 6
     won = [
-        re.match(r"(\S+) takes its place: quality (\S+) against (\S+),", c.detail)
-        for c in found.dropped
+        re.match(r"(\S+) takes its place: quality (\S+) against (\S+),", change.detail)
+        for change in found.dropped
+        if change.reason == "not_selected"
     ]
-    assert {match[1] for match in won if match} == {change.id for change in found.added}
+    assert {match[1] for match in won if match} <= {change.id for change in found.added}
     assert all(match and float(match[2]) >= float(match[3]) + 0.05 for match in won)
-    assert found.edited
+    assert {edit.reason for edit in found.edited} == {"edited_post"}

@@ -1,8 +1,9 @@
+import polars as pl
 import pytest
 
 from pipeline.errors import ReleaseError
 from pipeline.release.build import build
-from pipeline.release.diff import ABSENT, NO_CANDIDATE, diff
+from pipeline.release.diff import NO_CANDIDATE, diff
 
 from .conftest import DROPS, HOSTILE, PICKED, ROWS, STAGES, candidate, make_run
 
@@ -29,15 +30,17 @@ def test_tells_row_by_row_what_changed_and_why(run, tiny, tmp_path):
     found = diff(old, new)
     assert [(row.id, row.stage, row.reason, row.detail) for row in found.added] == [
         ("stackexchange:stem:5", "select", "not_selected", "rank 2 of 1 in stem"),
-        ("stackexchange:stem:9", None, ABSENT, found.added[1].detail),
+        ("stackexchange:stem:9", None, NO_CANDIDATE, found.added[1].detail),
     ]
     assert [(row.id, row.stage, row.reason, row.detail) for row in found.dropped] == [
         ("stackexchange:cooking:2", "filter", "language", "fr, not en"),
-        ("stackexchange:stem:1", None, ABSENT, found.dropped[1].detail),
+        ("stackexchange:stem:1", None, NO_CANDIDATE, found.dropped[1].detail),
     ]
-    assert [(row.id, row.fields) for row in found.edited] == [
-        ("stackexchange:cooking:6", ["response"])
+    assert found.dropped[1].detail.startswith("not in the new dumps, or left out when they were")
+    assert [(row.id, row.fields, row.reason) for row in found.edited] == [
+        ("stackexchange:cooking:6", ["response"], "edited_post")
     ]
+    assert found.moved == []
     assert found.same == 2
     assert found.other_fields == {"votes": 1}
     assert found.churn == pytest.approx(3 / 5)
@@ -51,7 +54,36 @@ def test_tells_row_by_row_what_changed_and_why(run, tiny, tmp_path):
     plain = found.render()
     assert "group  added  dropped  edited\nother      0        1       1\n" in plain
     assert f"cooking:2 (other, train): {' '.join(HOSTILE.split())}\n    language: fr, not" in plain
-    assert "Edited\n  stackexchange:cooking:6 (other, train)" in plain
+    assert (
+        "Edited\nBy reason (who changed the text): edited_post 1.\n  stackexchange:cooking:6 ("
+        in plain
+    )
+
+
+def test_an_edit_says_who_changed_the_text_and_a_move_is_told(tmp_path, tiny):
+    releases = tmp_path / "releases"
+    old = build(make_run(tmp_path), tiny, releases, stages=STAGES).path
+    # Of the same dumps: a reviewer edited 6, another way of reading changed 2, and 1 has moved.
+    rows = [row | {"response": "New."} if row["id"].endswith((":2", ":6")) else row for row in ROWS]
+    picked = PICKED | {"stackexchange:stem:1": "validation"}
+    run = make_run(tmp_path, rows, picked=picked)
+    before = next(row["response"] for row in ROWS if row["id"] == "stackexchange:cooking:6")
+    edit = {"id": "stackexchange:cooking:6", "field": "response", "before": before, "after": "New."}
+    pl.DataFrame([edit]).write_parquet(run / "select" / "tables" / "edits.parquet")
+    new = build(run, tiny, releases, stages=STAGES).path
+    found = diff(old, new)
+    assert [(row.id, row.reason, row.detail) for row in found.edited] == [
+        ("stackexchange:cooking:2", "read_otherwise", ""),
+        ("stackexchange:cooking:6", "edited_by_reviewer", ""),
+    ]
+    assert [(row.id, row.was, row.split) for row in found.moved] == [
+        ("stackexchange:stem:1", "train", "validation")
+    ]
+    assert "## Moved to another split\n\n- <code>stackexchange:stem:1" in found.to_markdown()
+    back = {row.id: (row.reason, row.detail) for row in diff(new, old).edited}
+    assert back["stackexchange:cooking:6"] == ("edited_by_reviewer", "the edit was taken back")
+    read_other_dumps(new)
+    assert {row.reason for row in diff(old, new).edited} == {"edited_post", "edited_by_reviewer"}
 
 
 def test_of_the_same_dumps_a_row_without_a_decision_was_no_candidate(run, tiny, tmp_path):
