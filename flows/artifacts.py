@@ -61,9 +61,7 @@ class Artifacts(Progress):
         card = (release / "README.md").read_text(encoding="utf-8")
         create_markdown_artifact(_without_head(card), "release-card", _name(release))
         _gates(release)
-        links = {"release": release / folder.CARD, "report": Path(result.report)}
-        for key, path in links.items():
-            create_link_artifact(path.as_uri(), path.name, key, str(path))
+        _links(release, Path(result.report))
         for key, picture, said in (
             ("cluster-map", cluster_map(Path(result.run)), "Picked rows among the pool."),
             ("lengths", length_histogram(release), "Characters of the responses, by group."),
@@ -83,6 +81,7 @@ def blocked(name: str, error: GateError) -> None:
         _gates(error.kept)
         card = (error.kept / folder.CARD).read_text(encoding="utf-8")
         create_markdown_artifact(_without_head(card), "release-card", "Blocked by a gate")
+        _links(error.kept, folder.report_file(error.kept))
     resource = {"prefect.resource.id": f"thousand.release.{name}", "prefect.resource.name": name}
     emit_event(BLOCKED, resource, payload={"said": str(error), "kept": str(error.kept)})
 
@@ -92,6 +91,11 @@ def published(release: Path, where: str, *, approved: bool, comment: str) -> Non
     verdict = f"published to {markdown(where)}" if approved else "not approved"
     text = f"{_name(release)}: {verdict}." + (f"\n\n> {markdown(comment)}" if comment else "")
     create_markdown_artifact(text, "approval", "What was decided, and why.")
+
+
+def _links(release: Path, report: Path) -> None:
+    for key, path in {"release": release.resolve() / folder.CARD, "report": report}.items():
+        create_link_artifact(path.as_uri(), path.name, key, str(path))
 
 
 def _gates(release: Path) -> None:

@@ -21,10 +21,10 @@ from flows.watching import Watchers, watcher
 from pipeline.errors import GateError, StageError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
-from pipeline.release.build import Built, build
+from pipeline.release.build import Built
 from pipeline.release.publish import Published, already, target
 from pipeline.release.publish import publish as send
-from pipeline.run import Workspace, report, result, run_one, stage_names
+from pipeline.run import Workspace, release, result, run_one, stage_names
 from pipeline.stage import Job, Mapper, run_job
 
 # Few batches: a task costs about 20 ms, in a process or on a cluster five times that.
@@ -40,11 +40,9 @@ def run_batch(jobs: list[Job], label: str) -> None:
 
 
 @task(name="release", task_run_name="release", cache_policy=NO_CACHE, persist_result=False)
-def release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
+def build_release(recipe: Recipe, run: Path, releases: Path, force: bool) -> Built:
     """Build the release and its report, or find that they are there already."""
-    built = build(run, recipe, releases, stages=stage_names(recipe), force=force)
-    report(built)
-    return built
+    return release(recipe, run, releases, force=force)
 
 
 @task(name="publish", task_run_name="publish", cache_policy=NO_CACHE, persist_result=False)
@@ -99,7 +97,7 @@ def curate(
             for name in names
         }
         try:
-            built = release(resolved, run, place.releases, force)
+            built = build_release(resolved, run, place.releases, force)
         except GateError as error:
             blocked(resolved.release_name, error)
             raise

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CurationError
+from pipeline.release.folder import REPORT
 
 _DAY = 86400.0
 
@@ -53,7 +54,9 @@ def prune(
     gone: list[dict[str, Any]] = []
     in_use: list[str] = []
     found = [(path, runs) for path in _folders(workspace / "runs")]
-    found += [(path, blocked) for path in _folders(workspace / "blocked", depth=2)]
+    kept = workspace / "blocked"
+    found += [(path, blocked) for path in _folders(kept, depth=2)]
+    found += [(path, blocked) for path in sorted(kept.glob(f"*/*{REPORT}"))]
     cache = workspace / "cache"
     files = sorted(path for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else []
     found += [(path, caches) for path in files]

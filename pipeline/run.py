@@ -19,7 +19,7 @@ from pipeline.cluster import ClusterStage
 from pipeline.contamination.stages import ContaminationStage, NeighbourStage
 from pipeline.dedup import DedupStage, SignatureStage
 from pipeline.embed import EmbedStage
-from pipeline.errors import StageError
+from pipeline.errors import GateError, StageError
 from pipeline.filter import FilterStage
 from pipeline.ingest import IngestStage
 from pipeline.inputs import digest_inputs
@@ -264,16 +264,25 @@ def curate(
             name: run_one(name, recipe, dumps, workspace, mapper, progress or Progress())
             for name in names
         }
-        built = build(run, recipe, workspace.releases, stages=names, force=force)
-        report(built)
+        built = release(recipe, run, workspace.releases, force=force)
     return result(manifests, built, run, time.perf_counter() - started)
 
 
-def report(built: Built) -> Path:
-    """Write the report of a release, unless it is there."""
-    from pipeline.report.write import write_once
+def release(recipe: Recipe, run: Path, releases: Path, *, force: bool = False) -> Built:
+    """Build the release of a finished run and its report, unless they are there.
 
-    return write_once(built.path, fresh=not built.existed)
+    What a gate blocks has its report, too, beside the folder that GateError names.
+    """
+    from pipeline.report.write import write, write_once
+
+    try:
+        built = build(run, recipe, releases, stages=stage_names(recipe), force=force)
+    except GateError as error:
+        if error.kept is None:
+            raise
+        raise GateError(f"{error} The report: {write(error.kept)}", error.kept) from error
+    write_once(built.path, fresh=not built.existed)
+    return built
 
 
 def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: float) -> Result:

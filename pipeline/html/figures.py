@@ -14,7 +14,7 @@ from pipeline.html.page import number
 from pipeline.html.svg import picture, short, tag
 
 WIDTH = 760.0
-_LABEL, _VALUE, _ROW = 190.0, 150.0, 24.0
+_LABEL, _VALUE, _ROW = 214.0, 150.0, 24.0
 _COLOURS = 8  # classes c0 to c7 of style.css
 
 
@@ -66,7 +66,7 @@ def bars(lines: Sequence[Bar], label: str) -> Markup:
         wide = room * line.value / top
         text = number(line.value) + (f" {line.note}" if line.note else "")
         parts += [
-            tag("text", short(line.label, 26), x=_LABEL - 8, y=y + 16, class_="end"),
+            tag("text", short(line.label, 30), x=_LABEL - 8, y=y + 16, class_="end"),
             tag("rect", x=_LABEL, y=y + 4, width=room, height=_ROW - 9, rx=3, class_="track"),
             tag(
                 "rect",

@@ -27,6 +27,7 @@ DECISIONS = "decisions.parquet"
 CHANGES = "CHANGES.md"
 CROISSANT = "croissant.json"
 JSONL = "jsonl/train.jsonl"
+REPORT = ".report.html"  # after the name of a folder that is not among the releases
 EDITS = "edits.jsonl"  # only where reviewers edited rows
 FORMAT = 1
 
@@ -54,7 +55,7 @@ def report_file(release: Path) -> Path:
     name, home = folder.parent.name, folder.parent.parent
     if home.name == "releases":
         return home.with_name("reports") / name / f"{folder.name}.html"
-    return folder.with_name(f"{folder.name}.report.html")
+    return folder.with_name(f"{folder.name}{REPORT}")
 
 
 def seal(manifest: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pipeline.errors import CurationError, ReleaseError
 from pipeline.manifest import Manifest, read_manifest
 from pipeline.recipe import Recipe
+from pipeline.record import shown_title
 from pipeline.release import folder
 from pipeline.release.build import run_key
 from pipeline.release.rows import SPLITS
@@ -27,7 +28,7 @@ from pipeline.vectors import PROMPT, RESPONSE, Matrix, of_rows
 SAMPLES = 3  # rows shown for a reason
 _BLOCK = 1024
 _BATCH = 1 << 17
-_TITLE = 140
+TITLE = 140
 
 _SAMPLE = pl.Schema({"stage": pl.String, "reason": pl.String, "id": pl.String, "detail": pl.String})
 
@@ -120,7 +121,7 @@ def _read_run(run: Path, manifest: dict[str, Any]) -> Run:
 
 def _pool(run: Path) -> pl.DataFrame:
     chars = pl.coalesce("response", "prompt").str.len_chars().alias("chars")
-    title = pl.coalesce("title", "prompt").str.slice(0, _TITLE).alias("title")
+    title = shown_title(TITLE)
     columns: list[str | pl.Expr] = [
         *("id", "group", "domain", "votes", "quality", "quality_parts", "cluster"),
         *("cluster_words", "x", "y", PROMPT, RESPONSE),
@@ -199,7 +200,7 @@ def _titles(run: Path, ids: pl.Series) -> pl.DataFrame:
     if not files or not len(ids):
         return _untitled()
     scan = pl.scan_parquet(files).filter(pl.col("id").is_in(ids.implode()))
-    title = pl.coalesce("title", "prompt").str.slice(0, _TITLE).alias("title")
+    title = shown_title(TITLE)
     return scan.select("id", title).collect(engine="streaming").unique("id").sort("id")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.html.page import render
 from pipeline.manifest import write_atomic
 from pipeline.release.folder import report_file
-from pipeline.report import sections
+from pipeline.report import books, rows, space
 from pipeline.report.book import Book, read
 
 HERE = Path(__file__).parent
@@ -37,17 +37,18 @@ def page(book: Book) -> str:
     values: dict[str, Any] = {
         "manifest": book.manifest,
         "why_no_run": book.why_no_run,
-        "overview": sections.overview(book),
-        "funnel": sections.stages(book),
-        "groups": sections.groups(book),
-        "distributions": sections.distributions(book),
-        "topics": sections.topics(book, run) if run else None,
-        "neighbours": sections.neighbours(run) if run else None,
-        "quality": sections.quality(book),
-        "controls": sections.controls(book),
-        "duplicates": sections.duplicates(run) if run else None,
-        "licences": sections.licences(book),
-        "timings": sections.timings(run) if run else None,
+        "overview": books.overview(book),
+        "funnel": books.stages(book),
+        "gates": books.gates(book),
+        "groups": rows.groups(book),
+        "distributions": rows.distributions(book),
+        "topics": space.topics(book, run) if run else None,
+        "neighbours": space.neighbours(run) if run else None,
+        "quality": rows.quality(book),
+        "controls": space.controls(book),
+        "duplicates": books.duplicates(run) if run else None,
+        "licences": rows.licences(book),
+        "timings": books.timings(run) if run else None,
     }
     data = {"points": values["topics"]["points"] if run else []}
     script = (HERE / "report.js").read_text(encoding="utf-8")

@@ -85,7 +85,7 @@ def make_app(desk: Desk, token: str, port: int) -> "ASGIApp":
             return JSONResponse({"error": message}, 400)
         except CurationError as error:
             return JSONResponse({"error": str(error)}, 409)
-        return JSONResponse(desk.row(said.id))
+        return JSONResponse({**desk.row(said.id), "agreement": desk.agreement()})
 
     app: Starlette = Starlette(
         routes=[

@@ -1,8 +1,8 @@
 """Decisions as files: Argilla's records (JSON) and plain CSV, out and in again.
 
 A record has the text that was found, the ledger's verdicts as responses to the questions `verdict`,
-`reason`, `prompt` and `response` (the last two hold an edit), and the digest of the text in its
-metadata. What comes in goes through the same checks as a decision on the page, all or nothing.
+`reason`, `new_prompt` and `new_response` (the last two hold an edit), and the digest of the text in
+its metadata. What comes in goes through the same checks as a decision on the page, all or nothing.
 """
 
 import csv
@@ -22,7 +22,14 @@ from pipeline.review.verdicts import opinions
 
 Rows = Mapping[str, Mapping[str, Any]]
 
-_QUESTIONS = ("verdict", "reason", "prompt", "response")
+# Question of Argilla -> field of an entry. Argilla wants other names for questions than for fields.
+_QUESTIONS = {
+    "verdict": "verdict",
+    "reason": "reason",
+    "new_prompt": "prompt",
+    "new_response": "response",
+}
+_NO_REASON = "no reason given"
 _METADATA = ("group", "domain", "split", "quality", "cluster", "votes", "licence", "author", "url")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these
 _COLUMNS = (
@@ -107,8 +114,8 @@ def _write_records(path: Path, rows: Rows, said: Mapping[str, list[Entry]]) -> N
 def _record(row: Mapping[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:
     responses: dict[str, list[dict[str, str]]] = {}
     for entry in entries:
-        for question in _QUESTIONS:
-            value = getattr(entry, question)
+        for question, name in _QUESTIONS.items():
+            value = getattr(entry, name)
             if value:
                 answer = {"value": value, "user_id": _user(entry.reviewer)}
                 responses.setdefault(question, []).append(answer)
@@ -130,13 +137,15 @@ def _read_records(path: Path, names: Mapping[str, str]) -> Iterator[tuple[str, d
         records = json.loads(path.read_text(encoding="utf-8"))
         for number, record in enumerate(records, 1):
             by_user: dict[str, dict[str, Any]] = {}
-            for question in _QUESTIONS:
+            for question, name in _QUESTIONS.items():
                 for answer in (record.get("responses") or {}).get(question, []):
                     user = str(answer["user_id"])
-                    by_user.setdefault(user, {})[question] = answer["value"]
+                    by_user.setdefault(user, {})[name] = answer["value"]
             for user, value in by_user.items():
                 if value.get("verdict") != "edit":
                     value = {k: v for k, v in value.items() if k in ("verdict", "reason")}
+                if value.get("verdict") == "reject":  # Argilla cannot ask for it only then
+                    value = {**value, "reason": value.get("reason") or _NO_REASON}
                 head = {"id": record["id"], "reviewer": names.get(user, user)}
                 digest = (record.get("metadata") or {}).get("digest")
                 yield f"record {number}", {**head, "digest": digest, **value}

@@ -94,6 +94,11 @@
     }
   }
 
+  function agree(pairs) {
+    $("agreement").textContent = pairs.map((pair) =>
+      `${pair.first} and ${pair.second}: ${pair.same} of ${pair.rows} alike, kappa ${pair.kappa === null ? "not defined" : pair.kappa.toFixed(2)}`).join("; ");
+  }
+
   function fill(select, values) {
     for (const [value, text] of values) select.append(make("option", text, { value }));
   }
@@ -187,6 +192,7 @@
       const value = await ask("/api/decide", { id: detail.id, digest: detail.digest, verdict, ...more });
       const row = rows.find((item) => item.id === value.id);
       for (const key of ["mine", "reason", "flagged", "flag", "changed"]) row[key] = value[key];
+      agree(value.agreement);
       close();
       list();
       if (goOn && next) await open(next.id);
@@ -292,8 +298,7 @@
     document.title = `Review of ${value.release}`;
     $("release").textContent = value.release;
     $("who").textContent = `as ${value.reviewer}`;
-    $("agreement").textContent = value.agreement.map((pair) =>
-      `${pair.first} and ${pair.second}: ${pair.same} of ${pair.rows} alike, kappa ${pair.kappa === null ? "not defined" : pair.kappa.toFixed(2)}`).join("; ");
+    agree(value.agreement);
     fill($("group"), [...new Set(rows.map((row) => row.group))].sort().map((name) => [name, name]));
     const topics = new Map(rows.map((row) => [row.cluster, row.words]));
     fill($("cluster"), [...topics].sort((a, b) => a[0] - b[0]).map(([number, words]) => [number, `${number}: ${words}`]));

@@ -29,6 +29,7 @@ def space(tmp_path: Path) -> Path:
     write(tmp_path / "cache" / "embeddings" / "m" / "old.parquet", 40)
     write(tmp_path / "cache" / "embeddings" / "m" / "new.parquet", 5)
     write(tmp_path / "blocked" / "set" / "1.0.0" / "manifest.json", 40)
+    write(tmp_path / "blocked" / "set" / "1.0.0.report.html", 40)
     write(tmp_path / "releases" / "set" / "0.1.0" / "manifest.json", 4000)
     return tmp_path
 
@@ -43,10 +44,11 @@ def test_old_things_go_and_releases_never(space: Path):
     assert paths(space) == before
     done = prune(space, **DAYS)
     assert done.gone == dry.gone
-    assert done.freed == 30
+    assert done.freed == 40
     assert [(Path(i["path"]).name, i["days"]) for i in done.gone] == [
         ("old", 40),
         ("1.0.0", 40),
+        ("1.0.0.report.html", 40),
         ("old.parquet", 40),
     ]
     assert paths(space) == [

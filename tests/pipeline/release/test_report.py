@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ReleaseError
+from pipeline.errors import GateError, ReleaseError
 from pipeline.manifest import read_manifest
+from pipeline.recipe import Gates
 from pipeline.release.build import build
 from pipeline.release.folder import report_file
 from pipeline.release.verify import verify
 from pipeline.report.write import write, write_once
+from pipeline.run import release as release_of
 
 STAGES = ["ingest", "clean", "filter", "dedup", "pool", "embed", "cluster", "score", "select"]
 
@@ -69,6 +71,22 @@ def test_pairs_controls_and_times_come_from_the_run(release, run):
     assert "Rows that votes would have picked and this release did not" in text
     seconds = sum(manifest.seconds for name in STAGES if (manifest := read_manifest(run / name)))
     assert f"{seconds:.1f} seconds of work" in text
+
+
+def test_what_a_gate_blocks_has_a_report_that_says_so(run, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.report.book.stage_names", lambda recipe: STAGES)
+    monkeypatch.setattr("pipeline.run.stage_names", lambda recipe: STAGES)
+    strict = tiny.model_copy(update={"gates": Gates(licences=["CC-BY-SA-*", "CC0-*"])})
+    with pytest.raises(GateError) as error:
+        release_of(strict, run, tmp_path / "releases")
+    written = report_file(error.value.kept)
+    assert str(error.value).endswith(f"The report: {written}")
+    assert written == error.value.kept.with_name(f"{error.value.kept.name}.report.html")
+    text = Page(written.read_text()).text
+    assert "A gate blocks this release." in text
+    assert "licences failed 1 of 5 rows with a licence other than" in text
+    assert "(reddit:AskReddit:x7) LicenseRef-Reddit" in text
+    assert "0.83 response Pipes | and" in text  # also what only the run knows
 
 
 def test_every_picture_has_its_table(release):

@@ -86,20 +86,24 @@ def test_records_have_the_form_of_argilla(ledger: Ledger, tmp_path: Path):
     assert first["fields"] == {"prompt": "=1+1", "response": "Response of a"}
     assert [item["value"] for item in first["responses"]["verdict"]] == ["accept", "reject"]
     assert all(set(item) == {"value", "user_id"} for item in first["responses"]["verdict"])
+    # Argilla takes no question with the name of a field.
+    assert set(records[1]["responses"]) == {"verdict", "new_response"}
+    assert not set(first["fields"]) & {name for it in records for name in it["responses"]}
     assert [record["status"] for record in records] == ["completed", "completed", "pending"]
 
 
 def test_answers_of_users_that_nobody_knows_keep_their_id(tmp_path: Path):
     answer = {
-        "verdict": [{"value": "reject", "user_id": "u-1"}],
+        "verdict": [{"value": "reject", "user_id": user} for user in ("u-1", "u-2")],
         "reason": [{"value": "no", "user_id": "u-1"}],
     }
     records = [{"id": "a", "fields": {}, "responses": answer}]
     (tmp_path / "rows.json").write_text(json.dumps(records))
     ledger = Ledger(tmp_path / "x.reviews.jsonl")
-    assert import_rows(tmp_path / "rows.json", ROWS, ledger, "ada") == 1
-    (found,) = ledger.entries()
-    assert (found.reviewer, found.verdict, found.reason) == ("u-1", "reject", "no")
+    assert import_rows(tmp_path / "rows.json", ROWS, ledger, "ada") == 2
+    found = [(entry.reviewer, entry.verdict, entry.reason) for entry in ledger.entries()]
+    # Argilla cannot ask for a reason of rejections alone.
+    assert found == [("u-1", "reject", "no"), ("u-2", "reject", "no reason given")]
 
 
 def test_a_spreadsheet_takes_no_text_for_a_formula(ledger: Ledger, tmp_path: Path):
