@@ -41,8 +41,9 @@ class Pruned:
             f"{item['bytes']:>14,}  {item['days']:>4} days  {item['path']}" for item in self.gone
         ]
         lines += [f"in use, left alone: {path}" for path in self.in_use]
-        done = "would be freed" if self.dry_run else "freed"
-        return "\n".join([*lines, f"{len(self.gone)} deleted, {self.freed:,} bytes {done}"])
+        verb = "would be " if self.dry_run else ""
+        total = f"{len(self.gone)} {verb}deleted, {self.freed:,} bytes {verb}freed"
+        return "\n".join([*lines, total])
 
 
 def prune(

@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.html.figures import WIDTH, Bar, Values, bars, histogram
 from pipeline.html.page import number
 from pipeline.record import REASONS, shown_title
+from pipeline.release.gates import failed
 from pipeline.release.licences import summarise
 from pipeline.report import funnel
 from pipeline.report.book import TITLE, Book, Run, jaccards
@@ -33,7 +34,7 @@ def overview(book: Book) -> list[tuple[str, str, str]]:
             f"{manifest['funnel'][0]['rows_in']:,}",
             f"{len(manifest['inputs'])} files",
         ),
-        ("rows released", f"{len(book.rows):,}", counts),
+        ("rows held back" if failed(manifest) else "rows released", f"{len(book.rows):,}", counts),
         (
             "domains",
             f"{book.rows.select('group', 'domain').n_unique():,}",
@@ -97,7 +98,7 @@ def gates(book: Book) -> dict[str, Any]:
         for row, why in item["rows"]
     ]
     return {
-        "blocked": any(not item["ok"] for item in outcomes),
+        "blocked": bool(failed(book.manifest)),
         "head": ["gate", "outcome", "found"],
         "rows": [
             [item["gate"], "passed" if item["ok"] else "failed", item["said"]] for item in outcomes

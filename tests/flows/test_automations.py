@@ -1,4 +1,4 @@
-"""Automations on a real server: a blocked and failed run, and a silent one, reach a webhook."""
+"""Automations on a real server: blocked, failed, crashed and silent runs reach whom they should."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from .conftest import Server, until
@@ -82,20 +83,53 @@ def test_blocked_failed_and_silent_runs_are_told(
     assert "74 training rows, at least 999" in blocked["detail"]["said"]
     assert blocked["id"] == "thousand.release.sample"
 
-    # A run that starts, gives a sign of life, and is never heard of again.
-    code = (
-        "import uuid\n"
-        "from prefect.events import emit_event\n"
-        "from prefect.events.worker import EventsWorker\n"
-        "emit_event('prefect.flow-run.heartbeat', {'prefect.resource.id': "
-        "f'prefect.flow-run.{uuid.uuid4()}'}, related=[{'prefect.resource.id': 'prefect.flow.x', "
-        "'prefect.resource.role': 'flow', 'prefect.resource.name': 'curate'}])\n"
-        "EventsWorker.instance().drain()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], env=server.environment, check=True)
-    until(lambda: "a run is silent" in kinds(told), 200)
+    # The process of a run is killed: whoever served it says that it crashed.
+    words = ["serve", "sample", "--dumps", str(sample), "--every", "86400"]
+    with server.thousand(*words, "--workspace", str(tmp_path / "crashed")) as serving:
+        run_of(server, serving).kill()
+        until(lambda: "a run crashed" in kinds(told), 90)
+    # Both are killed: nobody is left to say so, and the heartbeat stays away.
+    with server.thousand(*words, "--workspace", str(tmp_path / "silent")) as serving:
+        flow = run_of(server, serving)
+        serving.kill()
+        flow.kill()
+        until(lambda: "a run is silent" in kinds(told), 240)
     assert thousand(server, "automations", "--remove").returncode == 0
     assert server.ask("automations/filter", {}) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_notification_block_is_told(
+    server: Server, receiver: tuple[str, list[dict[str, Any]]], sample: Path, tmp_path: Path
+) -> None:
+    address, told = receiver
+    code = (
+        "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block\n"
+        "words = {'subject': '{{subject}}', 'body': '{{body}}'}\n"
+        f"Block(name='team', url={address!r}, json_data=words).save('team')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=server.environment, check=True)
+    done = thousand(server, "automations", "--block", "custom-webhook/team")
+    assert done.returncode == 0, done.stderr
+    run = ["run", "sample", "--dumps", str(sample), "--workspace", str(tmp_path / "space")]
+    assert thousand(server, *run, "--set", "gates.min_rows=999").returncode == 1
+    until(lambda: len(told) == 2, 60)
+    subjects = {item["subject"] for item in told}
+    assert subjects == {"thousand: a gate blocks a release", "thousand: a run failed"}
+    assert any("74 training rows, at least 999" in item["body"] for item in told)
+
+
+def run_of(server: Server, serving: "subprocess.Popen[bytes]") -> psutil.Process:
+    """Start a run of the deployment that is served; returns its process once it gave a heartbeat."""
+    (deployment,) = until(lambda: server.ask("deployments/filter", {}), 90)
+    started = server.ask(f"deployments/{deployment['id']}/create_flow_run", {})
+    until(lambda: [run for run in server.runs("RUNNING") if run["id"] == started["id"]], 120)
+    beats = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}}}
+    until(lambda: started["id"] in json.dumps(server.ask("events/filter", beats)), 60)
+    spawned = psutil.Process(serving.pid).children()
+    (flow,) = [child for child in spawned if "spawn_main" in " ".join(child.cmdline())]
+    return flow
 
 
 def kinds(told: list[dict[str, Any]]) -> set[str]:
