@@ -253,6 +253,7 @@ def test_an_interrupt_does_not_wait_for_calls_in_the_air(serve, rows, tmp_path: 
     )
 
     sent: list[float] = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background it is ignored
 
     def interrupt() -> None:
         while served.calls < 3:
