@@ -78,7 +78,7 @@ class SignatureStage:
 
     settings: Dedup
     name: str = field(default="signatures", init=False)
-    version: int = field(default=3, init=False)
+    version: int = field(default=4, init=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "SignatureStage":
@@ -101,7 +101,10 @@ class SignatureStage:
 
 
 def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series]:
-    """Return the columns `bag_<name>`, null for no text, and `bands_<name>`, null for no words."""
+    """Return the columns `bag_<name>`, null for no text, and a column for each band.
+
+    A column of its own, so that one band can be read without the others; null for no words.
+    """
     count, rows = banding_of(name, settings)
 
     def sketch(start: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
@@ -114,9 +117,19 @@ def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series
         parts = list(pool.map(sketch, range(0, max(len(texts), 1), _SLICE)))
     bags, keys, filled = (np.concatenate(part) for part in zip(*parts, strict=True))
     bag = pl.Series(f"bag_{name}", bags).set(texts.is_null(), None)
-    bands = pl.Series(f"bands_{name}", keys, dtype=pl.Array(pl.UInt64, count))
-    none = pl.Series(bands.name, [None] * len(texts), bands.dtype)
-    return [bag, bands.zip_with(pl.Series(filled), none)]
+    empty = pl.Series(~filled)
+    return [
+        bag,
+        *(
+            pl.Series(label, np.ascontiguousarray(key)).set(empty, None)
+            for label, key in zip(_bands(name, settings), keys.T, strict=True)
+        ),
+    ]
+
+
+def _bands(name: str, settings: Dedup) -> list[str]:
+    """Return the columns that hold the bands of a field."""
+    return [f"band_{name}_{band:02d}" for band in range(banding_of(name, settings)[0])]
 
 
 @dataclass(frozen=True)
@@ -185,9 +198,8 @@ def find_copies(
     order = rows.with_row_index("row").sort("id")["row"]
     rows = rows[order]
     found = []
+    sketch = Sketch(sketches, order)
     for name in fields:
-        columns = [f"bag_{name}", f"bands_{name}"]
-        sketch = pl.concat([pl.read_parquet(path, columns=columns) for path in sketches])[order]
         found.append(_field_pairs(rows["id"], sketch, texts, name, settings))
     pairs = pl.concat(found)
     same = pairs.filter("duplicate")
@@ -204,6 +216,18 @@ def find_copies(
     return Copies(listed.cast(dict(PAIRS)), cluster_table(ids, groups, similarity), reasons)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """The sketches of all rows, in an order; a column is in memory while it is used."""
+
+    files: Sequence[Path]
+    order: pl.Series
+
+    def column(self, name: str) -> pl.Series:
+        """Read one column."""
+        return pl.scan_parquet(list(self.files)).select(name).collect()[name].gather(self.order)
+
+
 _FOUND = pl.Schema(
     {
         "i": pl.Int64,
@@ -217,17 +241,18 @@ _FOUND = pl.Schema(
 
 
 def _field_pairs(
-    ids: pl.Series, sketch: pl.DataFrame, texts: Sequence[Path], name: str, settings: Dedup
+    ids: pl.Series, sketch: Sketch, texts: Sequence[Path], name: str, settings: Dedup
 ) -> pl.DataFrame:
     """Find the pairs of one field: equal texts linked to their first row, near ones verified."""
-    bag, bands = f"bag_{name}", f"bands_{name}"
-    numbered = sketch.with_row_index("row").cast({"row": pl.Int64})
-    filled = numbered.filter(pl.col(bag).is_not_null())
-    equal = _equal(ids, filled.filter(pl.len().over(bag) > 1)["row"], texts, name)
-    distinct = filled.join(equal, left_on="row", right_on="j", how="anti", maintain_order="left")
-    distinct = distinct.filter(pl.col(bands).is_not_null())
-    place = distinct["row"].to_numpy()
-    near = candidate_pairs(distinct[bands].to_numpy())
+    bands = _bands(name, settings)
+    rows = pl.DataFrame({"bag": sketch.column(f"bag_{name}")}).with_row_index("row")
+    rows = rows.cast({"row": pl.Int64})
+    twins = rows.filter(pl.col("bag").is_not_null() & (pl.len().over("bag") > 1))
+    equal = _equal(ids, twins["row"], texts, name)
+    wordy = rows.filter(sketch.column(bands[0]).is_not_null())
+    left = wordy.join(equal, left_on="row", right_on="j", how="anti", maintain_order="left")["row"]
+    near = candidate_pairs(sketch.column(band).gather(left).to_numpy() for band in bands)
+    place = left.to_numpy()
     threshold = threshold_of(name, settings)
     measured = _verify(ids, place[near], texts, name, settings) if len(near) else np.zeros(0)
     frames = [

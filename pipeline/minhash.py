@@ -6,7 +6,7 @@ the same 32-bit shingle hashes (tested). Bands of equal signatures propose pairs
 measured on its whole sets of shingles, so no false pair is ever reported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -156,17 +156,19 @@ def band_keys(signature: U32, bands: int) -> U64:
     return keys
 
 
-def candidate_pairs(keys: U64) -> NDArray[np.int64]:
+def candidate_pairs(bands: Iterable[U64]) -> NDArray[np.int64]:
     """Return pairs (i < j) of rows that agree in at least one band, sorted, each once.
 
+    A band holds a key for each row; one is looked at after the other, so they may be read lazily.
     In a bucket of more than 64 rows not all pairs are tried: each row is paired with the first 8
     of the bucket and with the 8 before it.
     """
-    codes: list[NDArray[np.int64]] = []
-    rows = len(keys)
-    for band in range(keys.shape[1]):
-        order = np.argsort(keys[:, band], kind="stable")
-        ranked = keys[order, band]
+    pairs = np.zeros((0, 2), np.int64)
+    for keys in bands:
+        rows = len(keys)
+        codes = [pairs[:, 0] * rows + pairs[:, 1]]
+        order = np.argsort(keys, kind="stable")
+        ranked = keys[order]
         border = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1], [True]]))
         sizes = np.diff(border)
         for size in np.unique(sizes[sizes > 1]):
@@ -174,10 +176,9 @@ def candidate_pairs(keys: U64) -> NDArray[np.int64]:
             members = order[starts[:, None] + np.arange(size)]
             left, right = _within(int(size))
             codes.append((members[:, left].astype(np.int64) * rows + members[:, right]).ravel())
-    if not codes:
-        return np.zeros((0, 2), np.int64)
-    unique = np.unique(np.concatenate(codes))
-    return np.stack([unique // rows, unique % rows], axis=1)
+        unique = np.unique(np.concatenate(codes))
+        pairs = np.stack([unique // max(rows, 1), unique % max(rows, 1)], axis=1)
+    return pairs
 
 
 def _within(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

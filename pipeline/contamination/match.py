@@ -222,7 +222,7 @@ def _near(ours: pl.DataFrame, index: Index, threshold: float) -> pl.DataFrame:
     # Texts of few words are their own words alone: they would all be near one another.
     long = np.diff(shingles.offsets) >= _NEAR_WORDS - _NEAR_NGRAM + 1
     where = np.flatnonzero(long)
-    pairs = where[candidate_pairs(keys[where])]
+    pairs = where[candidate_pairs(keys[where].T)]
     border = len(theirs)
     pairs = pairs[(pairs[:, 0] < border) & (pairs[:, 1] >= border)]
     lines: list[tuple[object, ...]] = []

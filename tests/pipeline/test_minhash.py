@@ -66,12 +66,12 @@ def test_bands_propose_nearly_all_pairs_at_the_threshold(threshold: float) -> No
 
 def test_equal_bands_propose_a_pair_once() -> None:
     keys = np.array([[1, 10], [1, 10], [2, 20], [3, 20]], np.uint64)
-    assert candidate_pairs(keys).tolist() == [[0, 1], [2, 3]]
+    assert candidate_pairs(keys.T).tolist() == [[0, 1], [2, 3]]
 
 
 def test_a_huge_bucket_does_not_cost_its_square() -> None:
     keys = np.zeros((5000, 1), np.uint64)
-    pairs = candidate_pairs(keys)
+    pairs = candidate_pairs(keys.T)
     assert len(pairs) < 17 * 5000
     reached = {0}
     for one, other in pairs.tolist():
@@ -90,7 +90,7 @@ def test_near_copies_are_proposed() -> None:
         copy[[50, 150]] = rng.choice(vocabulary, 2)  # about 0.9 Jaccard on 5-grams
         documents += [" ".join(text), " ".join(copy)]
     keys = band_keys(signatures(shingle(pl.Series(documents), 5), 112, 1), 14)
-    pairs = {tuple(pair) for pair in candidate_pairs(keys).tolist()}
+    pairs = {tuple(pair) for pair in candidate_pairs(keys.T).tolist()}
     planted = {(n, n + 1) for n in range(0, 400, 2)}
     assert len(planted & pairs) >= 198
     assert len(pairs - planted) <= 2
