@@ -11,9 +11,18 @@ from typing import Any
 from benchmarks.timing import RESULTS, Claim, Result
 
 ROOT = Path(__file__).parents[1]
+SPEED = ROOT / "docs" / "speed.md"
 IMAGES = ROOT / "docs" / "img"
 ORDER = ("read_xml", "near_duplicates", "to_markdown", "embedding", "selecting", "flow", "growth")
-_MARKS = "<!-- generated: benchmarks -->\n{}\n<!-- end: benchmarks -->"
+_ALL_ANSWERS = 60_000_000  # about as many as all sites of Stack Exchange have
+_SPREADS = {
+    "ingest": "by site",
+    "clean": "by file",
+    "filter": "by file",
+    "signatures": "by file",
+    "dedup": "no",
+    "pool": "no",
+}
 _INK, _MET, _MISSED, _PLAIN = "#333333", "#2a7f62", "#c4572e", "#8a8f98"
 
 
@@ -111,18 +120,52 @@ def ways_table() -> str:
 
 def write_documents() -> None:
     """Put tables and plots into the documents."""
-    _between(ROOT / "README.md", table())
-    _between(ROOT / "docs" / "speed.md", f"{table()}\n\n{ways_table()}")
+    put(ROOT / "README.md", "benchmarks", table())
+    put(SPEED, "benchmarks", f"{table()}\n\n{ways_table()}")
+    put(ROOT / "docs" / "scale.md", "scale", scale_table())
     draw_ratios()
     draw_growth()
 
 
-def _between(page: Path, text: str) -> None:
+def scale_table() -> str:
+    """Reckon what all of Stack Exchange would take from the largest growth run, stage by stage."""
+    growth = next(result for result in results() if result.part == "growth")
+    largest = growth.facts["sizes"][-1]
+    rows_in = {line["stage"]: line["rows_in"] for line in largest["funnel"]}
+    times = _ALL_ANSWERS / rows_in["ingest"]
+    lines = [
+        f"| stage | {largest['posts']:,} posts ({rows_in['ingest']:,} answers) | "
+        f"{_ALL_ANSWERS / 1e6:.0f} million answers, one machine | ten machines | spreads |",
+        "|---|---:|---:|---:|---|",
+    ]
+    one = ten = 0.0
+    for name, spreads in _SPREADS.items():
+        seconds = largest["stages"][name]
+        alone = seconds * times
+        one, ten = one + alone, ten + (alone / 10 if spreads != "no" else alone)
+        together = alone / 10 if spreads != "no" else alone
+        lines.append(
+            f"| {name} | {seconds:.1f} s | {_long(alone)} | {_long(together)} | {spreads} |"
+        )
+    rest = sum(value for name, value in largest["stages"].items() if name not in _SPREADS)
+    lines.append(f"| embed and after | {rest:.0f} s | the same | the same | bounded by the pool |")
+    lines.append(f"| all | | {_long(one + rest)} | {_long(ten + rest)} | |")
+    compared = rows_in["dedup"] * times
+    return "\n".join(lines) + f"\n\nRows that dedup would compare: {compared / 1e6:.0f} million."
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 3600 else f"{seconds / 60:.0f} min"
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Put a text between the marks of this name in a document."""
     old = page.read_text(encoding="utf-8")
-    block = _MARKS.format(text)
-    pattern = re.compile(_MARKS.replace("{}\n", ".*?"), re.DOTALL)
+    first, last = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+    block = f"{first}\n{text}\n{last}"
+    pattern = re.compile(f"{first}.*?{last}", re.DOTALL)
     if not pattern.search(old):
-        raise SystemExit(f"{page.name} has no place for the table: {_MARKS.format('...')}")
+        raise SystemExit(f"{page.name} has no place for the table: {first} ... {last}")
     page.write_text(pattern.sub(lambda _: block, old), encoding="utf-8")
 
 
