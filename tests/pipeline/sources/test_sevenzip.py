@@ -61,7 +61,7 @@ def content(
 def _no_thread_left() -> object:
     before = threading.active_count()
     yield
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of an earlier test may end meanwhile
 
 
 def test_members_come_in_order_below_any_folder_and_others_are_skipped(
