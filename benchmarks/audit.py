@@ -1,7 +1,7 @@
 """Audit LIMA's rows, Alpaca's subsets and a release of ours; print the tables of docs/audit.md.
 
-    python benchmarks/audit.py --data ../shared/data --out /tmp/audits [--release FOLDER]
-    python benchmarks/audit.py --lima ../shared/data/lima/lima_train_even.jsonl.zst
+    python benchmarks/audit.py --data DIR --release FOLDER [--write docs/audit.md] [--out PAGES]
+    python benchmarks/audit.py --lima DIR/lima/lima_train_even.jsonl.zst
 
 The second form measures LIMA's figures on a user's copy and writes pipeline/audit/lima.json: numbers
 alone. Reports go to --out, one page a set.
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marked import put
 from pipeline.audit import lima
 from pipeline.audit.profile import Wanted, audit_whole
 from pipeline.audit.report import write
@@ -57,6 +58,8 @@ def line(name: str, found: Audit, seconds: float) -> str:
         f"{profile['explanation']['share']:.1%}",
         copies,
         found.breaks.get("contaminated", 0),
+        found.breaks.get("personal_data", 0),
+        found.breaks.get("machine_text", 0),
         f"{profile['lengths']['response']['words']['median']:.0f}",
         f"{place['vendi']['prompts']:.0f} / {place['vendi']['responses']:.0f}",
         f"{place['neighbours']['median']:.2f}",
@@ -69,7 +72,7 @@ def line(name: str, found: Audit, seconds: float) -> str:
 
 HEAD = (
     "| set | rows | pass LIMA's rules | origin model | phrases of assistants | explain steps | copies "
-    "| with evaluation text | words, median | Vendi of prompts / responses (500 rows) "
+    "| with evaluation text | personal data | leave as machine text | words, median | Vendi of prompts / responses (500 rows) "
     "| nearest response, median cosine | LIMA's test: nearest prompt, median cosine | its BLEU, % | seconds |"
 )
 
@@ -81,6 +84,7 @@ def main() -> None:
     parser.add_argument("--lima", type=Path)
     parser.add_argument("--out", type=Path, default=Path("audits"))
     parser.add_argument("--release", type=Path, help="a release of ours")
+    parser.add_argument("--write", type=Path, help="put the table between the marks of this page")
     parser.add_argument("--only", type=int, help="the first sets alone")
     given = parser.parse_args()
     if given.lima:
@@ -91,8 +95,8 @@ def main() -> None:
     sets = [(name, given.data / path) for name, path in SETS][: given.only]
     if given.release:
         sets.append(("a release of ours", given.release))
-    print(HEAD)
-    print("|---" * HEAD.count(" | ") + "|---|")
+    lines = [HEAD, "|---" * HEAD.count(" | ") + "|---|"]
+    print(*lines, sep="\n")
     for name, path in sets:
         started = time.monotonic()
         wanted = Wanted(
@@ -101,7 +105,10 @@ def main() -> None:
         found = audit_whole(path, load("lima"), wanted)
         seconds = time.monotonic() - started
         write(found, given.out)
-        print(line(name, found, seconds), flush=True)
+        lines.append(line(name, found, seconds))
+        print(lines[-1], flush=True)
+    if given.write:
+        put(given.write, "python benchmarks/audit.py", "\n".join(lines))
 
 
 if __name__ == "__main__":

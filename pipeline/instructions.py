@@ -102,10 +102,11 @@ def _records(path: Path, limits: Limits) -> Iterator[Any]:
     elif name.endswith((".jsonl", ".ndjson")):
         yield from _line_records(path, limits)
     elif name.endswith(".json"):
-        text = read_text(path, limits, str(path), 1 << 30)
+        text = read_text(path, limits, str(path), 1 << 30, strict=True)
         yield from _json_records(path, text)
     elif name.endswith(".csv"):
-        yield from _csv_records(path, read_text(path, limits, str(path), 1 << 30))
+        text = read_text(path, limits, str(path), 1 << 30, strict=True)
+        yield from _csv_records(path, text)
     else:
         raise SourceError(f"{path}: give a .jsonl, .json, .csv or .parquet file, or a folder.")
 
@@ -227,16 +228,24 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
     }
 
 
-def _shape(record: dict[str, Any]) -> str:
-    if record.get("shape") == "hc3":
-        return "hc3"
+def _talk(record: dict[str, Any]) -> list[Any] | None:
+    """Return the list of turns of a record, where it has one."""
     for key in ("messages", "conversations", "conversation", "turns"):
         value = record.get(key)
         if isinstance(value, list) and value:
-            if isinstance(value[0], str):
-                return "lima"
-            return "sharegpt" if "from" in value[0] else "chat"
-    return "alpaca" if {"instruction", "output"} <= record.keys() else "plain"
+            return value
+    return None
+
+
+def _shape(record: dict[str, Any]) -> str:
+    if record.get("shape") == "hc3":
+        return "hc3"
+    talk = _talk(record)
+    if talk is None:
+        return "alpaca" if {"instruction", "output"} <= record.keys() else "plain"
+    if isinstance(talk[0], str):
+        return "lima"
+    return "sharegpt" if "from" in talk[0] else "chat"
 
 
 def _origin(record: dict[str, Any]) -> str | None:
@@ -246,11 +255,7 @@ def _origin(record: dict[str, Any]) -> str | None:
         return said
     shape = _shape(record)
     if shape == "sharegpt":
-        turns = next(
-            record[k]
-            for k in ("messages", "conversations", "conversation", "turns")
-            if record.get(k)
-        )
+        turns = [turn for turn in _talk(record) or [] if isinstance(turn, dict)]
         return "model" if any(str(turn.get("from")).lower() in _MODELS for turn in turns) else None
     written = any(isinstance(record.get(key), str) for key in ("generator", "model"))
     # Alpaca's records name no source; sets of people's text in its shape mostly do.
@@ -259,10 +264,9 @@ def _origin(record: dict[str, Any]) -> str | None:
 
 
 def _turns(record: dict[str, Any]) -> list[Turn] | None:
-    for key in ("messages", "conversations", "conversation", "turns"):
-        value = record.get(key)
-        if isinstance(value, list) and value:
-            return _listed(value)
+    talk = _talk(record)
+    if talk is not None:
+        return _listed(talk)
     prompt = next((record[key] for key in _PROMPTS if isinstance(record.get(key), str)), None)
     if prompt is None:
         return None
@@ -287,12 +291,17 @@ def _listed(value: list[Any]) -> list[Turn] | None:
         if not isinstance(item, dict):
             return None
         role = str(item.get("role") or item.get("from") or "user").lower()
-        content = item.get("content", item.get("value"))
-        if isinstance(content, list):  # parts, of which the texts can be judged
-            content = "\n\n".join(
-                part["text"]
-                for part in content
-                if isinstance(part, dict) and isinstance(part.get("text"), str)
-            )
-        turns.append({"role": _ROLES.get(role, role), "content": str(content or "")})
+        content = content_of(item)
+        if content is None:
+            return None
+        turns.append({"role": _ROLES.get(role, role), "content": content})
     return turns
+
+
+def content_of(turn: dict[str, Any]) -> str | None:
+    """Return what is said in a turn: a text, or the texts among its parts; null if neither."""
+    content = turn.get("content", turn.get("value"))
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n\n".join(part for part in parts if isinstance(part, str))
+    return None if isinstance(content, dict) else str(content or "")

@@ -33,7 +33,7 @@ def _origin(profile: dict[str, Any], rows: int) -> list[tuple[str, str]]:
         return [
             (
                 "bad",
-                f"{counts['model']:,} of {rows:,} responses were written by models ({share:.0%}); the "
+                f"{counts['model']:,} of {rows:,} rows were written by models ({share:.0%}); the "
                 f"recipe allows {allowed:.0%}. Training on them imitates the model's style, not its "
                 "knowledge. By shape alone this can be wrong: name the origin in the records or with "
                 "--origin.",
@@ -41,7 +41,7 @@ def _origin(profile: dict[str, Any], rows: int) -> list[tuple[str, str]]:
         ]
     if counts["unknown"] == rows:
         return [("warn", "No record says who wrote its response, and no shape tells.")]
-    return [("good", f"{counts['human']:,} of {rows:,} responses are said to be people's.")]
+    return [("good", f"{counts['human']:,} of {rows:,} rows are said to be people's.")]
 
 
 def _copies(found: Audit, rows: int) -> list[tuple[str, str]]:
@@ -55,8 +55,9 @@ def _evaluation(found: Audit, rows: int) -> list[tuple[str, str]]:
     if not found.profile["against"]:
         return [("warn", "No evaluation set was named with --against, so contamination is open.")]
     hits = found.breaks.get("contaminated", 0)
+    by = "text or questions in other words" if hits else "text"
     names = ", ".join(found.profile["against"])
-    return [("bad" if hits else "good", f"{hits:,} of {rows:,} rows share text with {names}.")]
+    return [("bad" if hits else "good", f"{hits:,} of {rows:,} rows share {by} with {names}.")]
 
 
 def _lengths(profile: dict[str, Any]) -> list[tuple[str, str]]:

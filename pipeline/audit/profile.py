@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from pipeline.audit import familiarity, lima, space, target, texts
-from pipeline.audit.verdict import Audit, audit_rows
+from pipeline.audit.verdict import Audit, audit_rows, name_of
+from pipeline.contamination.match import Index
+from pipeline.contamination.sets import names_of
 from pipeline.errors import RecipeError
 from pipeline.instructions import ORIGINS, read_instructions
 from pipeline.recipe import Recipe
@@ -35,29 +37,32 @@ def audit_whole(
     path: Path, recipe: Recipe, wanted: Wanted, said: Callable[[str], None] = lambda _: None
 ) -> Audit:
     """Audit one set; `said` hears what is being done."""
+    name = name_of(path)
     rows = read_set(path, wanted.origin)
+    index = Index.of(wanted.against) if wanted.against else None
     others = [(file, read_set(file)) for file in wanted.targets]
-    said(f"{path.name}: {len(rows):,} rows, rules and duplicates")
-    found = audit_rows(path, rows, recipe, wanted.against)
+    unseen = read_set(wanted.unseen) if wanted.unseen else None
+    said(f"{name}: {len(rows):,} rows, topics and diversity")
+    vectors = wanted.cache and wanted.cache / "embeddings"
+    placed = space.embed(rows, recipe, vectors, wanted.sample)
+    anew = space.in_other_words(placed, index, recipe, vectors)
+    said(f"{name}: rules, duplicates and evaluation text")
+    found = audit_rows(path, rows, recipe, index, anew)
     profile: dict[str, Any] = {
         **texts.describe(rows),
         "max_model_share": recipe.select.max_model_share,
-        "against": [file.name for file in wanted.against],
+        "against": names_of(wanted.against),
     }
     if wanted.judged:
-        said(f"{path.name}: the judge reads {wanted.judged} responses")
+        said(f"{name}: the judge reads {wanted.judged} responses")
         profile["explanation"]["judge"] = _judged(rows, recipe, wanted)
-    said(f"{path.name}: topics and diversity")
-    vectors = wanted.cache and wanted.cache / "embeddings"
-    placed = space.embed(rows, recipe, vectors, wanted.sample)
     profile["space"] = space.describe(placed, recipe)
     profile["targets"] = [
         {"name": file.name, **target.distance(placed, other, recipe, vectors, wanted.sample)}
         for file, other in others
     ]
     if wanted.model:
-        said(f"{path.name}: familiarity of {wanted.model}")
-        unseen = read_set(wanted.unseen) if wanted.unseen else None
+        said(f"{name}: familiarity of {wanted.model}")
         models = wanted.cache and wanted.cache / "models"
         profile["familiarity"] = familiarity.measure(
             rows, wanted.model, unseen, recipe.seed, models, wanted.sample

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.audit.findings import findings
-from pipeline.audit.verdict import Audit
+from pipeline.audit.verdict import Audit, name_of, stem_of
 from pipeline.html.figures import Bar, Point, Values, Words, bars, edges, histogram, scatter
 from pipeline.html.page import number, render
 from pipeline.manifest import write_atomic, write_json
@@ -15,25 +15,27 @@ from pipeline.manifest import write_atomic, write_json
 TEMPLATE = Path(__file__).with_name("audit.html")
 _TOPICS = 14
 _EXAMPLES = 3
+_BEGINNING = 90  # characters of a prompt
 
 
-def write(found: Audit, folder: Path) -> Path:
+def write(found: Audit, folder: Path, name: str | None = None) -> Path:
     """Write NAME.html and NAME.json into `folder`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = found.path.name.split(".")[0] or "audit"
+    name = name or stem_of(found.path)
     page = folder / f"{name}.html"
     write_atomic(page, render_page(found))
-    write_json(folder / f"{name}.json", {"set": found.path.name, **found.to_json()})
+    write_json(folder / f"{name}.json", {"set": name_of(found.path), **found.to_json()})
     return page
 
 
 def render_page(found: Audit) -> str:
     """Fill the template."""
     profile = found.profile
+    prompts = dict(found.table.select("id", "prompt").iter_rows())
     return render(
         TEMPLATE,
         {
-            "name": found.path.name,
+            "name": name_of(found.path),
             "rows": len(found.table),
             "profile": profile,
             "tiles": _tiles(found),
@@ -54,7 +56,7 @@ def render_page(found: Audit) -> str:
             "map": _map(profile["space"]),
             "beside": _beside(profile),
             "neighbours": [
-                (f"{pair['cosine']:.3f}", pair["id"], pair["other"])
+                (f"{pair['cosine']:.3f}", *(_shown(pair[one], prompts) for one in ("id", "other")))
                 for pair in profile["space"]["neighbours"]["closest"]
             ],
             "targets": [
@@ -71,6 +73,12 @@ def render_page(found: Audit) -> str:
             "familiarity": _familiarity(profile.get("familiarity")),
         },
     )
+
+
+def _shown(name: str, prompts: dict[str, str]) -> str:
+    """Show a row by its id and the beginning of its prompt."""
+    said = " ".join((prompts.get(name) or "").split())
+    return f"{name}: {said[:_BEGINNING]}" + ("…" if len(said) > _BEGINNING else "")
 
 
 def percent(value: float | None) -> str:

@@ -12,10 +12,12 @@ import polars as pl
 
 from pipeline.audit.diversity import entropy, nearest, spread, vendi
 from pipeline.cluster import assign, flatten
+from pipeline.contamination.match import Index, hits_of
+from pipeline.contamination.neighbours import long_enough, near
 from pipeline.embed import EmbedStage
 from pipeline.recipe import Recipe
 from pipeline.score import structure
-from pipeline.vectors import Matrix, cosines
+from pipeline.vectors import PROMPT, Matrix, column, cosines
 from pipeline.words import count_words, name_clusters
 
 # The Vendi score grows with the rows; sets are compared by as many as this.
@@ -108,6 +110,21 @@ def describe(space: Space, recipe: Recipe) -> dict[str, Any]:
             "near": [round(float(v), 4) for v in near_centre],
         },
     }
+
+
+def in_other_words(
+    space: Space, index: Index | None, recipe: Recipe, cache: Path | None
+) -> pl.DataFrame:
+    """Return HITS: rows whose prompt lies near a question of an evaluation set."""
+    threshold = recipe.contamination.cosine
+    if threshold is None or index is None:
+        return hits_of([])
+    texts = index.texts
+    asked = texts.filter((pl.col("side") == "prompt") & long_enough(texts["text"]))
+    vectors = EmbedStage(recipe.embed, cache).of_texts(asked["text"].to_list()).astype(np.float32)
+    prompts = column(PROMPT, space.prompts.astype(np.float16))  # on its grid: nothing is lost
+    frame = space.rows.select("id", pl.col("prompt").fill_null("")).with_columns(prompts)
+    return near(frame, asked, vectors, threshold)
 
 
 def _topics(space: Space, labels: Any, words: int) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -3,6 +3,7 @@
 The same rules and the same deduplication that make a release look at a file of somebody else's.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +13,28 @@ from typing import Any
 import polars as pl
 
 from filters.rule import Rule, judge, judge_all
-from pipeline.contamination.match import Index, evidence, find
+from pipeline.contamination.match import Index, evidence, find, strongest
 from pipeline.copies import RANKED_BY
 from pipeline.dedup import FIELDS, field_text, find_copies, sketch_field
-from pipeline.dialogue import as_single_turn
+from pipeline.dialogue import as_single_turn, every_question
 from pipeline.errors import CurationError
 from pipeline.filter import rules_for
 from pipeline.instructions import read_instructions
 from pipeline.recipe import Dedup, Filter, Recipe
+
+_SUFFIXES = re.compile(r"(\.(jsonl|ndjson|json|csv|parquet|zst|gz|xz|bz2))+\Z")
+
+
+def name_of(path: Path) -> str:
+    """Say what a set is called: a file by its name, a release by its name and version."""
+    whole = path.resolve()
+    released = (whole / "manifest.json").is_file()
+    return f"{whole.parent.name} {whole.name}" if released else whole.name
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a set without what says how it is written, for files about it."""
+    return _SUFFIXES.sub("", name_of(path)).replace(" ", "-") or "audit"
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,8 @@ class Audit:
             f"{self.path}: {self.passed:,} of {rows:,} rows pass ({self.passed / rows:.1%})",
             "",
         ]
-        lines.append(f"{'rule':<26}{'breaks it':>10}{'share':>9}{'leaves by it':>14}")
+        if self.breaks:
+            lines.append(f"{'rule':<26}{'breaks it':>10}{'share':>9}{'leaves by it':>14}")
         for code, count in sorted(self.breaks.items(), key=lambda item: (-item[1], item[0])):
             left = self.reasons.get(code, 0)
             lines.append(f"{code:<26}{count:>10,}{count / rows:>9.1%}{left:>14,}")
@@ -94,17 +110,22 @@ def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:
 
     A row whose record names no known source is judged by the rules for Stack Exchange, LIMA's.
     """
-    return audit_rows(path, read_instructions(path), recipe, against)
+    index = Index.of(against) if against else None
+    return audit_rows(path, read_instructions(path), recipe, index)
 
 
 def audit_rows(
-    path: Path, rows: pl.DataFrame, recipe: Recipe, against: Sequence[Path] = ()
+    path: Path,
+    rows: pl.DataFrame,
+    recipe: Recipe,
+    index: Index | None = None,
+    anew: pl.DataFrame | None = None,
 ) -> Audit:
-    """Judge rows that were read from `path`."""
+    """Judge rows that were read from `path`; `anew` are HITS of questions in other words."""
     whole = as_single_turn(rows).with_row_index("__row")
     marks = [_by_rules(whole, recipe.filter), duplicates(whole, recipe.dedup).drop("id")]
-    if against:
-        marks.append(contaminated(whole, against))
+    if index is not None:
+        marks.append(contaminated(whole, index, anew))
     found = pl.concat(marks).sort("__row", "order", maintain_order=True)
     by_row = found.group_by("__row", maintain_order=True).agg(
         pl.col("reason").first(),
@@ -187,9 +208,16 @@ def duplicates(rows: pl.DataFrame, settings: Dedup) -> pl.DataFrame:
     )
 
 
-def contaminated(rows: pl.DataFrame, against: Sequence[Path]) -> pl.DataFrame:
-    """Return a line per row that holds text of an evaluation set, with the evidence."""
-    found = evidence(find(rows, Index.of(against)))
+def contaminated(
+    rows: pl.DataFrame, index: Index, anew: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Return a line per row that holds text of an evaluation set, with the evidence.
+
+    `rows` are single turns with their number as `__row`; with their `history` later questions are
+    looked for, too.
+    """
+    hits = find(every_question(rows), index)
+    found = evidence(hits if anew is None else strongest(pl.concat([hits, anew])))
     return rows.join(found, on="id", maintain_order="left").select(
         pl.col("__row").cast(pl.UInt32),
         pl.lit("contaminated").alias("reason"),

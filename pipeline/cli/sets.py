@@ -9,6 +9,7 @@ import typer
 from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, print_json
 from pipeline.errors import RecipeError
 from pipeline.loading import load
+from pipeline.recipe import Recipe
 
 
 def dedup(
@@ -78,23 +79,15 @@ def audit(
 ) -> None:
     """Judge any instruction set; writes a page and JSON to audits/ in the workspace."""
     from pipeline.audit import audit as by_rules
-    from pipeline.audit.profile import Wanted, audit_whole
+    from pipeline.audit.profile import Wanted, audit_whole, read_set
     from pipeline.audit.report import write
+    from pipeline.audit.verdict import stem_of
 
     if table and len(files) > 1:
         raise RecipeError("--table is for one set; name one file.")
-    if (endpoint or model) and not judge:
-        raise RecipeError("--endpoint and --model belong to --judge ROWS.")
     if quick and judge:
         raise RecipeError("--quick looks at rules alone; leave --judge out.")
-    named = {"endpoint": endpoint, "model": model}
-    words = [f"judge.{name}={json.dumps(value)}" for name, value in named.items() if value]
-    loaded = load(recipe, [*(setting or []), *words])
-    if judge and loaded.judge.endpoint is None:
-        raise RecipeError(
-            "No judge is named: give --endpoint URL and --model NAME, or a recipe whose part judge "
-            "names them."
-        )
+    loaded = _judging(recipe, list(setting or []), judge, endpoint, model)
     wanted = Wanted(
         against=against or [],
         targets=target or [],
@@ -106,13 +99,18 @@ def audit(
         judged=judge,
         replies=workspace / "replies",
     )
+    if len(files) > 1:  # what cannot be read is said before anything is written
+        for file in files:
+            read_set(file, origin)
+    stems = [stem_of(file) for file in files]
     answers = []
-    for file in files:
+    for file, stem in zip(files, stems, strict=True):
         if quick:
             found = by_rules(file, loaded, against or [])
         else:
             found = audit_whole(file, loaded, wanted, lambda said: typer.echo(said, err=True))
-        page = None if quick else write(found, workspace / "audits")
+        name = stem if stems.count(stem) == 1 else f"{file.resolve().parent.name}-{stem}"
+        page = None if quick else write(found, workspace / "audits", name)
         if table:
             found.write(table)
         answers.append(found.to_json() | ({"report": str(page)} if page else {}))
@@ -122,6 +120,23 @@ def audit(
                 typer.echo(f"\nThe page: {page}")
     if as_json:
         print_json(answers[0] if len(answers) == 1 else {"sets": answers})
+
+
+def _judging(
+    recipe: str, setting: list[str], rows: int, endpoint: str | None, model: str | None
+) -> Recipe:
+    """Load a recipe with the judge that the words name; a judge is asked only where rows are."""
+    if (endpoint or model) and not rows:
+        raise RecipeError("--endpoint and --model belong to --judge ROWS.")
+    named = {"endpoint": endpoint, "model": model}
+    words = [f"judge.{name}={json.dumps(value)}" for name, value in named.items() if value]
+    loaded = load(recipe, [*setting, *words])
+    if rows and loaded.judge.endpoint is None:
+        raise RecipeError(
+            "No judge is named: give --endpoint URL and --model NAME, or a recipe whose part judge "
+            "names them."
+        )
+    return loaded
 
 
 def fetch_dumps(

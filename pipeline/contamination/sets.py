@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import SourceError
-from pipeline.instructions import records
+from pipeline.instructions import content_of, records
 from pipeline.sources.opening import bare_name
 
 TEXTS = pl.Schema(
@@ -37,12 +37,17 @@ _ANSWERS = (
 
 def read_sets(paths: Sequence[Path]) -> pl.DataFrame:
     """Return the texts of all files; raises SourceError naming the file that cannot be read."""
-    names = [bare_name(path).split(".")[0] for path in paths]
-    frames = []
-    for path, name in zip(paths, names, strict=True):
-        known = name if names.count(name) == 1 else f"{path.parent.name}/{name}"
-        frames.append(_read(path, known))
+    frames = [_read(path, name) for path, name in zip(paths, names_of(paths), strict=True)]
     return pl.concat(frames) if frames else pl.DataFrame(schema=TEXTS)
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Name sets by their files, with the folder where two files share a name."""
+    names = [bare_name(path).split(".")[0] for path in paths]
+    return [
+        name if names.count(name) == 1 else f"{path.parent.name}/{name}"
+        for path, name in zip(paths, names, strict=True)
+    ]
 
 
 def _read(path: Path, name: str) -> pl.DataFrame:
@@ -95,18 +100,22 @@ def _turns(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "prompt", turn
     for turn in _strings(record.get("reference")):
         yield "answer", turn
-    for choice in record.get("choices") or []:
+    for choice in _list(record.get("choices")):
         for turn in _strings(choice.get("turns") if isinstance(choice, dict) else None):
             yield "answer", turn
     for key in ("conversations", "messages", "conversation"):
-        for number, turn in enumerate(record.get(key) or []):
+        for number, turn in enumerate(_list(record.get(key))):
             if isinstance(turn, str):
                 yield ("answer" if number % 2 else "prompt"), turn
             elif isinstance(turn, dict):
                 role = str(turn.get("role") or turn.get("from") or "user").lower()
-                said = str(turn.get("content", turn.get("value")) or "")
-                yield ("prompt" if role in ("user", "human", "prompter") else "answer"), said
+                asks = role in ("user", "human", "prompter")
+                yield ("prompt" if asks else "answer"), content_of(turn) or ""
+
+
+def _list(value: Any) -> list[Any]:  # noqa: ANN401
+    return value if isinstance(value, list) else []
 
 
 def _strings(value: Any) -> list[str]:  # noqa: ANN401
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return [item for item in _list(value) if isinstance(item, str)]

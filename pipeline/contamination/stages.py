@@ -14,7 +14,7 @@ import polars as pl
 
 from pipeline.contamination.match import Index, evidence, find
 from pipeline.contamination.neighbours import find_neighbours
-from pipeline.dialogue import each_question
+from pipeline.dialogue import as_single_turn, every_question
 from pipeline.encoder import find_model, model_digest, resolve_dtype
 from pipeline.errors import SourceError
 from pipeline.manifest import digest_file
@@ -44,7 +44,8 @@ class ContaminationStage:
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Drop the rows of one file in which something was found."""
         frame = pl.read_parquet(shard.files[0].path)
-        hits = find(each_question(frame), _index(self.settings, shard.options))
+        asked = every_question(as_single_turn(frame))
+        hits = find(asked, _index(self.settings, shard.options))
         return _without(frame, hits, self.name, shard, out)
 
 

@@ -155,7 +155,7 @@ def _span(borders: Sequence[float], place: int) -> str:
 
 
 def _tick(value: float) -> str:
-    if abs(value) >= 10 or value == 0:
+    if abs(value) >= 5 or value == 0:
         return f"{value:,.0f}"
     return f"{value:.2f}".rstrip("0").rstrip(".")
 

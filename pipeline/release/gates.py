@@ -157,8 +157,9 @@ def _evaluation(
     if paths is None:
         return
     from pipeline.audit import contaminated
+    from pipeline.contamination.match import Index
 
-    found = contaminated(_single_turns(rows), [Path(path) for path in paths]).rows()
+    found = contaminated(_single_turns(rows), Index.of(paths)).rows()
     ids = rows["id"]
     bad = [(ids[row], detail) for row, _, detail, _ in found]
     yield from _of_rows("evaluation", len(rows), bad, "with text of an evaluation set")

@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.contamination.match import Index, evidence, find
 from pipeline.contamination.neighbours import long_enough, near
 from pipeline.contamination.sets import TEXTS
-from pipeline.dialogue import each_question
+from pipeline.dialogue import as_single_turn, every_question
 from pipeline.pool import only_prompt
 from pipeline.recipe import Contamination
 from pipeline.stage import InputFile
@@ -37,7 +37,7 @@ def overlapping(
     books = []
     for file in files:
         rows = _read([file], ~only_prompt())
-        hits = [find(each_question(rows), index)]
+        hits = [find(every_question(as_single_turn(rows)), index)]
         if settings.cosine is not None:
             hits.append(near(rows, known_rows, known_vectors, settings.cosine))
         books.append(evidence(pl.concat(hits)))

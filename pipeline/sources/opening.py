@@ -146,16 +146,21 @@ def _frames_end(path: Path) -> bool:
     return at == size
 
 
-def read_text(path: Path, limits: Limits, label: str, max_bytes: int = 64 << 20) -> str:
+def read_text(
+    path: Path, limits: Limits, label: str, max_bytes: int = 64 << 20, *, strict: bool = False
+) -> str:
     """Read a small file whole, as UTF-8 with or without BOM; invalid bytes become U+FFFD.
 
-    Raises SourceError if it holds more than `max_bytes`.
+    Raises SourceError if it holds more than `max_bytes`, or with `strict` invalid bytes.
     """
     with open_stream(path, limits, label) as stream:
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise SourceError(f"{label} is larger than {max_bytes} bytes, too large for its kind.")
-    return data.decode("utf-8-sig", "replace")
+    try:
+        return data.decode("utf-8-sig", "strict" if strict else "replace")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{label} is not UTF-8 (byte {error.start + 1}); convert it.") from error
 
 
 def line_blocks(

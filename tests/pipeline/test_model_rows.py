@@ -37,6 +37,19 @@ def test_the_best_model_rows_within_the_share_stay(share: float, people: int, ke
     assert over["reason"].to_list() == ["model_origin"] * (4 - kept)
 
 
+def test_the_share_holds_in_each_group_alone():
+    settings = load(
+        "lima", ["select.max_model_share=0.25", "select.quotas={authored: 4, stem: 8}"]
+    ).select
+    few, many = rows(4, 12), rows(4, 3).with_columns(group=pl.lit("stem"))
+    both = pl.concat([few, many.with_columns(pl.col("id") + "s")])
+    left, over = cap_model_rows(both, settings)
+    by_group = left.filter(pl.col("origin") == "model").group_by("group").len().sort("group")
+    # A quarter of four places; of eight, but as a quarter beside three rows of people.
+    assert by_group.rows() == [("authored", 1), ("stem", 1)]
+    assert len(over) == 6
+
+
 def test_a_share_is_of_the_places_and_of_the_rows():
     assert most(0.1, 100, 1000) == 10
     assert most(0.1, 100, 9) == 1
