@@ -7,6 +7,13 @@ from pipeline.audit.verdict import Audit
 # Shares from which something is said at all.
 _MUCH, _SOME = 0.25, 0.02
 _TWICE = 2.0
+# Guards that judge a row alone, by reason code.
+_GUARDS = {
+    "personal_data": "personal data",
+    "unsafe": "unsafe text",
+    "adult": "adult text",
+    "machine_text": "the wording of assistants",
+}
 
 
 def findings(found: Audit) -> list[tuple[str, str]]:
@@ -16,6 +23,7 @@ def findings(found: Audit) -> list[tuple[str, str]]:
         *_origin(profile, rows),
         *_copies(found, rows),
         *_evaluation(found, rows),
+        *_guards(found, rows),
         *_lengths(profile),
         *_variety(profile),
         *_licences(profile, rows),
@@ -58,6 +66,17 @@ def _evaluation(found: Audit, rows: int) -> list[tuple[str, str]]:
     by = "text or questions in other words" if hits else "text"
     names = ", ".join(found.profile["against"])
     return [("bad" if hits else "good", f"{hits:,} of {rows:,} rows share {by} with {names}.")]
+
+
+def _guards(found: Audit, rows: int) -> list[tuple[str, str]]:
+    looked = [name for code, name in _GUARDS.items() if code in found.profile["looked_for"]]
+    counts = {name: found.breaks.get(code, 0) for code, name in _GUARDS.items()}
+    told = [f"{count:,} with {name}" for name, count in counts.items() if count]
+    if told:
+        return [("warn", f"Of {rows:,} rows, by the guards: {', '.join(told)}.")]
+    if not looked:
+        return [("warn", "The recipe looks for neither personal data nor unsafe text.")]
+    return [("good", f"The guards found nothing of what they look for: {', '.join(looked)}.")]
 
 
 def _lengths(profile: dict[str, Any]) -> list[tuple[str, str]]:

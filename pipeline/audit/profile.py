@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.audit import familiarity, lima, space, target, texts
-from pipeline.audit.verdict import Audit, audit_rows, name_of
+from pipeline.audit.verdict import Audit, audit_rows, looked_for, name_of
 from pipeline.contamination.match import Index
 from pipeline.contamination.sets import names_of
 from pipeline.errors import RecipeError
@@ -52,6 +52,7 @@ def audit_whole(
         **texts.describe(rows),
         "max_model_share": recipe.select.max_model_share,
         "against": names_of(wanted.against),
+        "looked_for": looked_for(recipe),
     }
     if wanted.judged:
         said(f"{name}: the judge reads {wanted.judged} responses")

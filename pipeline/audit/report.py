@@ -15,7 +15,6 @@ from pipeline.manifest import write_atomic, write_json
 TEMPLATE = Path(__file__).with_name("audit.html")
 _TOPICS = 14
 _EXAMPLES = 3
-_BEGINNING = 90  # characters of a prompt
 
 
 def write(found: Audit, folder: Path, name: str | None = None) -> Path:
@@ -31,7 +30,6 @@ def write(found: Audit, folder: Path, name: str | None = None) -> Path:
 def render_page(found: Audit) -> str:
     """Fill the template."""
     profile = found.profile
-    prompts = dict(found.table.select("id", "prompt").iter_rows())
     return render(
         TEMPLATE,
         {
@@ -56,7 +54,11 @@ def render_page(found: Audit) -> str:
             "map": _map(profile["space"]),
             "beside": _beside(profile),
             "neighbours": [
-                (f"{pair['cosine']:.3f}", *(_shown(pair[one], prompts) for one in ("id", "other")))
+                (
+                    f"{pair['cosine']:.3f}",
+                    f"{pair['id']}: {pair['text']}",
+                    f"{pair['other']}: {pair['other_text']}",
+                )
                 for pair in profile["space"]["neighbours"]["closest"]
             ],
             "targets": [
@@ -73,12 +75,6 @@ def render_page(found: Audit) -> str:
             "familiarity": _familiarity(profile.get("familiarity")),
         },
     )
-
-
-def _shown(name: str, prompts: dict[str, str]) -> str:
-    """Show a row by its id and the beginning of its prompt."""
-    said = " ".join((prompts.get(name) or "").split())
-    return f"{name}: {said[:_BEGINNING]}" + ("…" if len(said) > _BEGINNING else "")
 
 
 def percent(value: float | None) -> str:
@@ -116,7 +112,7 @@ def _rules(found: Audit) -> dict[str, Any]:
         for code, count in order
     ]
     svg = bars(
-        [Bar(code, count, note=f"({count / rows:.0%})") for code, count in order], "Broken rules"
+        [Bar(code, count, note=f"({count / rows:.1%})") for code, count in order], "Broken rules"
     )
     return {"svg": svg, "rows": lines}
 

@@ -81,6 +81,7 @@ def describe(space: Space, recipe: Recipe) -> dict[str, Any]:
         }
     )[:10]
     sizes = [line["rows"] for line in named]
+    said = dict(space.rows.select("id", pl.coalesce("response", "prompt")).iter_rows())
     return {
         "rows": len(space.rows),
         "whole": space.whole,
@@ -96,7 +97,14 @@ def describe(space: Space, recipe: Recipe) -> dict[str, Any]:
             **spread(cosine),
             "close_share": _share(cosine >= CLOSE),
             "closest": [
-                {"cosine": -value, "id": one, "other": other} for value, one, other in pairs
+                {
+                    "cosine": -value,
+                    "id": one,
+                    "text": _short(said[one]),
+                    "other": other,
+                    "other_text": _short(said[other]),
+                }
+                for value, one, other in pairs
             ],
         },
         "quality": {

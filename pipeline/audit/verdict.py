@@ -166,6 +166,12 @@ def _by_rules(rows: pl.DataFrame, rules: Filter) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+def looked_for(recipe: Recipe) -> list[str]:
+    """Return the reason codes for which the recipe has rules, for any source."""
+    rules = [getattr(recipe.filter, name) for name in Filter.model_fields]
+    return sorted({rule.code for own in rules for rule in rules_for(own, released=False)})
+
+
 def _verdicts(rows: pl.DataFrame, rules: list[Rule]) -> pl.DataFrame:
     """Return a line per row and broken rule; the one that `judge` names comes first."""
     first = judge(rows, rules).filter(pl.col("reason").is_not_null())
