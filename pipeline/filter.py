@@ -122,13 +122,22 @@ def noted(frame: pl.DataFrame, rules: Filter) -> tuple[pl.DataFrame, pl.DataFram
         if own.personal_data == "mask":
             frame, masked = mask_rows(frame, here)
             notes.append(masked)
-        if own.assistant_style == "mark":
-            rule = assistant_style(own.assistant_phrases)
+        for rule in _marking(own):
             marked = judge(as_single_turn(frame).filter(here), [rule])
             marked = marked.filter(pl.col("reason").is_not_null())
-            notes.append(marked.select("id", note=pl.format("machine_text: {}", "detail")))
+            notes.append(marked.select("id", note=pl.format("{}: {}", "reason", "detail")))
     empty = pl.DataFrame(schema={"id": pl.String, "note": pl.String})
     return frame, pl.concat([empty, *notes]).sort("id", "note")
+
+
+def _marking(rules: Rules) -> list[Rule]:
+    """Return the rules that only note what they find."""
+    chosen = []
+    if rules.written_before and rules.after_cutoff == "mark":
+        chosen.append(after_cutoff(rules.written_before))
+    if rules.assistant_style == "mark":
+        chosen.append(assistant_style(rules.assistant_phrases))
+    return chosen
 
 
 def rules_for(
@@ -143,7 +152,7 @@ def rules_for(
         chosen.append(refused_licence(refused_licences))
     if not rules.allow_adult:
         chosen.append(adult())
-    if rules.written_before:
+    if rules.written_before and rules.after_cutoff == "drop":
         chosen.append(after_cutoff(rules.written_before))
     if rules.min_votes is not None:
         chosen.append(low_votes(rules.min_votes))

@@ -135,6 +135,19 @@ def explained(request: str, response: str, asking: Asking) -> Question:
     return _question(system, texts, f"{YES} or {NO}", (YES, NO), asking)
 
 
+def harmful(request: str, response: str, asking: Asking) -> Question:
+    """Ask whether a row does harm: the optional second line behind the word lists."""
+    system = (
+        "You read a request and a response to it. Would the response help somebody to do serious "
+        "harm to others or to themselves, does it demean people for what they are, or is it "
+        "sexual? A careful refusal, help for somebody in danger, and sober facts of medicine, law "
+        "or history do no harm. Whether it is right or good does not matter."
+        f"{_GUARD if asking.fenced else ''}"
+    )
+    texts = {"the request": request, "the response": response}
+    return _question(system, texts, f"{YES} or {NO}", (YES, NO), asking)
+
+
 def with_history(history: Sequence[Mapping[str, str]], prompt: str) -> str:
     """Write a dialogue and its last question as one request."""
     if not history:

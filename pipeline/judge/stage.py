@@ -1,7 +1,8 @@
 """Let a judge grade a bounded number of rows of each group, where the recipe names an endpoint.
 
 Input: the pool with topics. Output: the same rows with `judge_mark`, null where a row was not judged;
-the table `judge` says how each mark was read, and why a row has none. No row leaves. Replies are
+the table `judge` says how each mark was read, and why a row has none. No row leaves by its mark; with
+`judge.safety` those leave that the judge finds unsafe. Replies are
 cached outside the run, so a stage that broke off or is made again pays for nothing twice.
 """
 
@@ -13,17 +14,30 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import ModelError
+from pipeline.filter import refusals
+from pipeline.judge import safety
 from pipeline.judge.asking import Asker, estimate
 from pipeline.judge.pointwise import TABLE, grade_rows, question
 from pipeline.pool import only_prompt
 from pipeline.recipe import Judge, Part, Recipe
 from pipeline.recipe.judge import Scale
 from pipeline.stage import InputFile, Shard, ShardStats
-from pipeline.tables import TABLES_FOLDER, each_file, lot, ordered, read_columns, write
+from pipeline.tables import (
+    TABLES_FOLDER,
+    count_reasons,
+    each_file,
+    lot,
+    ordered,
+    read_columns,
+    write,
+    write_dropped,
+)
 
 logger = logging.getLogger(__name__)
 
 MARK = "judge_mark"
+_TEXTS = ("id", "prompt", "response", "history")
+_MARKED = ("source", "tags")  # by which authored refusals are known
 
 
 class JudgeSettings(Part):
@@ -38,6 +52,7 @@ class JudgeSettings(Part):
     max_chars: int
     max_reply_tokens: int | None
     rows_per_group: int
+    safety: bool
     budget_calls: int | None
     budget_tokens: int | None
 
@@ -70,10 +85,13 @@ class JudgeStage:
         """
         columns: list[str | pl.Expr] = ["id", "group", "votes", only_prompt().alias("bare")]
         rows = read_columns(shard.files, columns, stage=self.name)
+        every = read_columns(shard.files, [*_TEXTS, *_MARKED], stage=self.name)
+        unsafe, paid = self._unsafe(every.join(rows.filter(~pl.col("bare")), on="id", how="semi"))
+        total = len(rows)
+        rows = rows.join(unsafe, on="id", how="anti", maintain_order="left")
         chosen = self._choose(rows)
-        texts = read_columns(shard.files, ["id", "prompt", "response", "history"], stage=self.name)
-        texts = texts.join(chosen, on="id").sort("turn")
-        affordable = texts.head(self._affordable(texts))
+        texts = every.select(_TEXTS).join(chosen, on="id").sort("turn")
+        affordable = texts.head(self._affordable(texts, *paid))
         table = self._judged(affordable)
         unpaid = pl.DataFrame(
             {"id": texts["id"][len(affordable) :]}, schema={"id": pl.String}
@@ -81,11 +99,13 @@ class JudgeStage:
         table = pl.concat([table, unpaid], how="diagonal").select(TABLE.names())
         marks = table.select("id", pl.col("mark").alias(MARK))
         for frame, name in each_file(shard):
-            write(frame.join(marks, on="id", how="left", maintain_order="left"), out / name)
+            stays = frame.join(unsafe, on="id", how="anti", maintain_order="left")
+            write(stays.join(marks, on="id", how="left", maintain_order="left"), out / name)
+        write_dropped(unsafe, self.name, shard, out)
         write(table.sort("id"), out / TABLES_FOLDER / "judge.parquet")
         reasons = table["reason"].drop_nulls().value_counts().sort("reason")
         facts = {"judged": table["mark"].count(), "failures": dict(reasons.iter_rows())}
-        return ShardStats(len(rows), len(rows), facts=facts)
+        return ShardStats(total, len(rows), count_reasons(unsafe), facts)
 
     def _choose(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the ids to judge with their turn: the best of each group, then the second, ..."""
@@ -95,16 +115,32 @@ class JudgeStage:
         chosen = ranked.with_columns(place).filter(pl.col("place") <= self.settings.rows_per_group)
         return chosen.sort("place", "group").select("id").with_row_index("turn")
 
-    def _affordable(self, texts: pl.DataFrame) -> int:
+    def _unsafe(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[int, int]]:
+        """Return the books of the rows that do harm, and the calls and tokens that it costs.
+
+        Authored refusals are not asked about: they speak of harm on purpose.
+        """
+        if not self.settings.safety:
+            return pl.DataFrame(schema=safety.BOOKS), (0, 0)
+        rows = rows.filter(~refusals(rows))
+        asked = safety.questions(rows, self.judge)
+        paid = safety.price(asked, Asker(self.judge, Path()))
+        with self._asking() as asker:
+            verdicts = asker.ask(asked)
+        lost = [verdict.detail for verdict in verdicts if verdict.reason == "unanswered"]
+        self._refuse_unanswered(lost, len(rows))
+        return safety.unsafe_rows(rows, verdicts, self.judge.model), paid
+
+    def _affordable(self, texts: pl.DataFrame, paid_calls: int, paid_tokens: int) -> int:
         """Return for how many rows the budget is enough, by the length of what would be asked.
 
         What lies in the cache counts like the rest: a run that goes on must judge the same rows.
         """
         calls, tokens = self.settings.budget_calls, self.settings.budget_tokens
-        count = len(texts) if calls is None else min(calls, len(texts))
+        count = len(texts) if calls is None else min(calls - paid_calls, len(texts))
         if tokens is None:
             return count
-        spent = 0
+        spent = paid_tokens
         asker = Asker(self.judge, Path())
         for place, row in enumerate(texts.head(count).iter_rows(named=True)):
             spent += estimate(asker.request(question(row, self.judge)))
@@ -113,19 +149,11 @@ class JudgeStage:
         return count
 
     def _judged(self, texts: pl.DataFrame) -> pl.DataFrame:
-        if self.cache is None or self.judge.endpoint is None:
-            raise ModelError("The judge has no endpoint; set judge.endpoint and judge.model.")
-        # The budget was laid out above; here each try may be made again.
-        unlimited = self.judge.model_copy(update={"budget_calls": None, "budget_tokens": None})
-        with Asker(unlimited, self.cache) as asker:
+        with self._asking() as asker:
             table = grade_rows(texts, asker)
             bill = asker.bill
-        lost = table.filter(pl.col("reason") == "unanswered")
-        if len(lost):
-            raise ModelError(
-                f"The judge left {len(lost)} of {len(table)} rows unanswered after all tries "
-                f"({lost['detail'][0]}); the other replies are kept, run again."
-            )
+        lost = table.filter(pl.col("reason") == "unanswered")["detail"].to_list()
+        self._refuse_unanswered(lost, len(table))
         logger.info(
             "stage=%s rows=%d from_cache=%d calls=%d tokens=%d",
             self.name,
@@ -135,3 +163,17 @@ class JudgeStage:
             bill.tokens,
         )
         return table
+
+    def _asking(self) -> Asker:
+        """Return an asker without a budget: it was laid out before, and a try may be made again."""
+        if self.cache is None or self.judge.endpoint is None:
+            raise ModelError("The judge has no endpoint; set judge.endpoint and judge.model.")
+        unlimited = self.judge.model_copy(update={"budget_calls": None, "budget_tokens": None})
+        return Asker(unlimited, self.cache)
+
+    def _refuse_unanswered(self, lost: Sequence[str | None], asked: int) -> None:
+        if lost:
+            raise ModelError(
+                f"The judge left {len(lost)} of {asked} rows unanswered after all tries "
+                f"({lost[0]}); the other replies are kept, run again."
+            )

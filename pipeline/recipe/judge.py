@@ -62,6 +62,11 @@ class Judge(Part):
         default=400,
         description="Rows of each group that a run judges, those with most votes first.",
     )
+    safety: bool = Field(
+        default=False,
+        description="Ask of each row of the pool whether it does harm, too; one that does, or of "
+        "which the judge says neither yes nor no, leaves (unsafe).",
+    )
     budget_calls: int | None = Field(
         default=None, ge=1, description="Calls that the judge may cost, at most."
     )

@@ -52,6 +52,9 @@ class Rules(Part):
     written_before: date | None = Field(
         default=None, description="Rows written on or after this day leave (after_cutoff)."
     )
+    after_cutoff: Literal["mark", "drop"] = Field(
+        default="drop", description="Rows written on or after that day: drop them, or note it."
+    )
     require_prose: bool = Field(
         default=False, description="True drops bare code and bare quotations (low_quality)."
     )

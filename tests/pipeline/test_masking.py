@@ -1,10 +1,11 @@
 """Masking changes texts, never attribution, and says so."""
 
 from collections.abc import Callable
+from datetime import date, datetime
 
 import polars as pl
 
-from pipeline.filter import noted
+from pipeline.filter import noted, rules_for
 from pipeline.recipe import Filter, Rules
 
 MAIL = "wanda.quill@northmail.net"
@@ -36,3 +37,17 @@ def test_the_style_of_assistants_can_be_marked_alone(make_rows: Callable[..., pl
     frame, notes = noted(rows, Filter(reddit=Rules(assistant_style="mark")))
     assert frame.equals(rows)
     assert notes["note"][0].startswith("machine_text: says: As an AI language model")
+
+
+def test_rows_after_the_cut_off_can_be_marked_alone(make_rows: Callable[..., pl.DataFrame]):
+    days = [datetime(2022, 11, 29), datetime(2023, 3, 1)]
+    rows = make_rows([{"source": "reddit", "created_at": day} for day in days])
+    cut = {"written_before": date(2022, 11, 30)}
+    _, notes = noted(rows, Filter(reddit=Rules(**cut, after_cutoff="mark")))
+    assert notes["id"].to_list() == ["r001"]
+    assert notes["note"][0].startswith("after_cutoff: ")
+    codes = {
+        how: [rule.code for rule in rules_for(Rules(**cut, after_cutoff=how))]
+        for how in ("mark", "drop")
+    }
+    assert ("after_cutoff" in codes["mark"], "after_cutoff" in codes["drop"]) == (False, True)
