@@ -7,11 +7,10 @@ from pipeline.audit.verdict import Audit
 # Shares from which something is said at all.
 _MUCH, _SOME = 0.25, 0.02
 _TWICE = 2.0
-# Guards that judge a row alone, by reason code.
+# Guards that judge a row alone, by reason code; `adult` reads a mark that only dumps have.
 _GUARDS = {
     "personal_data": "personal data",
     "unsafe": "unsafe text",
-    "adult": "adult text",
     "machine_text": "the wording of assistants",
 }
 
