@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -247,13 +248,21 @@ def test_a_torn_line_costs_its_own_reply_alone(steady, rows, tmp_path: Path) -> 
     assert steady.calls == 3
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where a shell started the tests in the background, ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_does_not_wait_for_calls_in_the_air(serve, rows, tmp_path: Path) -> None:
     served = serve(
         lambda messages: "Verdict: 4" if "Question 0" in messages[1]["content"] else None
     )
 
     sent: list[float] = []
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background it is ignored
 
     def interrupt() -> None:
         while served.calls < 3:
@@ -273,6 +282,7 @@ def test_an_interrupt_does_not_wait_for_calls_in_the_air(serve, rows, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=str)
 def test_a_kill_in_mid_run_pays_for_nothing_twice(end, serve, tmp_path: Path) -> None:
     answered: list[str] = []
