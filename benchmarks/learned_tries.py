@@ -1,0 +1,126 @@
+"""What was tried to make the learned score better, and how far it came.
+
+    python benchmarks/learned_tries.py DATA [--cache FOLDER]
+
+On the pairs of 60 sites with labels of people (see quality.py). A way was to be chosen by the first
+block alone: half of the sites, out of fold by site. The second block, the other half of the sites
+scored by models that learned from all sites but their own fold, says what the choice is worth.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from ablation import half, table
+from numpy.typing import NDArray
+from quality import read_rated
+
+from pipeline.learning.fit import FOLDS, Training, folds, out_of_fold
+from pipeline.learning.learn import with_vectors
+from pipeline.learning.measures import rank_correlation
+from pipeline.recipe import Embed
+from pipeline.score.learned import features
+from pipeline.vectors import PROMPT, RESPONSE, matrix
+
+Floats = NDArray[np.float64]
+Way = Callable[[Floats, Floats, Floats], Floats]  # features and labels to learn from, features
+
+
+def main() -> None:
+    """Try all ways and print the two tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--cache", type=Path)
+    words = parser.parse_args()
+    published, frame, labels = read_rated(words.data)
+    frame = with_vectors(frame, Embed(), words.cache)
+    sites = published["host"].rank("dense").cast(pl.Int64).to_numpy()
+    ours = half(published["host"].to_list())
+    columns = features(frame)
+    vectors = np.hstack([matrix(frame[PROMPT]), matrix(frame[RESPONSE])]).astype(float)
+    near = np.hstack([columns, _components(vectors, 12)])
+    ways: dict[str, tuple[Floats, Way]] = {
+        "ridge on ranks of the labels": (columns, ridge),
+        "support vectors on ranks": (columns, support),
+        "extremely random trees on ranks": (columns, random_trees),
+        "the same, with 12 components of the vectors": (near, random_trees),
+        "support vectors on ranks, vectors alone": (vectors, support),
+    }
+    everything = np.ones(len(ours), bool)
+    for title, rows, shown in (
+        ("Half of the sites", ours, ours),
+        ("The other half, learned from all sites", everything, ~ours),
+    ):
+        cells = []
+        own = sites[rows]
+        kept = shown[rows]
+        for name in ("as `thousand learn` does", *ways):
+            scores = [
+                out_of_fold(Training(columns[rows], y[rows], own))
+                if name not in ways
+                else held_out(ways[name][1], ways[name][0][rows], y[rows], own)
+                for y in labels.values()
+            ]
+            found = [
+                rank_correlation(s[kept], y[rows][kept])
+                for s, y in zip(scores, labels.values(), strict=True)
+            ]
+            cells.append([name, *(f"{value:.3f}" for value in found)])
+        print(f"{title}: {int(kept.sum()):,} pairs.\n\n{table(['way', *labels], cells)}\n")
+
+
+def held_out(way: Way, columns: Floats, labels: Floats, sites: NDArray[np.int64]) -> Floats:
+    """Score each row by a model that saw no row of its site."""
+    scores = np.zeros(len(labels))
+    for held in folds(sites, FOLDS):
+        scores[held] = way(columns[~held], labels[~held], columns[held])
+    return scores
+
+
+def ranks(labels: Floats) -> Floats:
+    """The ranks of labels in (0, 1): most labels are at the top of their scale."""
+    from scipy.stats import rankdata
+
+    return np.asarray((rankdata(labels) - 0.5) / len(labels))
+
+
+def ridge(seen: Floats, labels: Floats, unseen: Floats) -> Floats:
+    """A linear model."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), Ridge(300.0))
+    return np.asarray(model.fit(seen, ranks(labels)).predict(unseen))
+
+
+def support(seen: Floats, labels: Floats, unseen: Floats) -> Floats:
+    """Support vector regression."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+
+    model = make_pipeline(StandardScaler(), SVR(C=0.1, gamma=0.3 / seen.shape[1], epsilon=0.05))
+    return np.asarray(model.fit(seen, ranks(labels)).predict(unseen))
+
+
+def random_trees(seen: Floats, labels: Floats, unseen: Floats) -> Floats:
+    """Extremely random trees."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    model = ExtraTreesRegressor(200, min_samples_leaf=15, max_features=0.4, random_state=0)
+    return np.asarray(model.fit(seen, ranks(labels)).predict(unseen))
+
+
+def _components(vectors: Floats, count: int) -> Floats:
+    """The principal components of prompts' and responses' vectors."""
+    from sklearn.decomposition import PCA
+
+    halves = np.hsplit(vectors, 2)
+    return np.hstack([PCA(count, random_state=0).fit_transform(each) for each in halves])
+
+
+if __name__ == "__main__":
+    main()
