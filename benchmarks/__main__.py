@@ -24,6 +24,13 @@ from benchmarks.report import table, write_documents
 from benchmarks.timing import Result
 
 
+def options(words: argparse.Namespace) -> str:
+    """Write down what another must ask for to measure the same; folders are not named."""
+    said = [f"--rounds {words.rounds}"] + ["--from DIR"] * (words.source != SAMPLE)
+    said += ["--real DIR"] * (words.real is not None)
+    return f"`{' '.join(said)} --megabytes {words.megabytes} --texts {words.texts} --rows {words.rows}`"
+
+
 def main() -> None:
     """Run the parts that are named, else all; then print the table."""
     parser = argparse.ArgumentParser(
@@ -54,7 +61,9 @@ def main() -> None:
     parser.add_argument("--no-7z", action="store_true", help="leave out the slow archive")
     parser.add_argument("--sizes", default="10000,100000", help="posts of the growth runs")
     parser.add_argument(
-        "--write", action="store_true", help="put table and plots into the documents"
+        "--write",
+        action="store_true",
+        help="keep what was measured in benchmarks/results, and put it into the documents",
     )
     words = parser.parse_args()
     parts: dict[str, Callable[[Path], Result]] = {
@@ -74,6 +83,7 @@ def main() -> None:
     }
     # The million posts take minutes: a full run leaves growth as it was measured last.
     names = words.parts or [name for name in parts if name != "growth"]
+    measured: dict[str, Result] = {}
     for name in names:
         if name == "table":
             continue
@@ -82,9 +92,12 @@ def main() -> None:
         started = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="thousand-bench-") as home:
             result = parts[name](Path(home))
-        result.write()
+        result.facts["options"] = options(words)
+        measured[name] = result
+        if words.write:
+            result.write()
         print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
-    print(table())
+    print(table(list(measured.values()) or None))
     if words.write:
         write_documents()
 

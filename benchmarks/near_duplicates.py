@@ -3,7 +3,7 @@
 Each way reads the same JSON lines and says which rows leave. Recall is against all pairs of the
 file with a true Jaccard similarity of 0.8 or more, found by joining the texts on their shingles: of
 such a pair one row at least must leave. Texts are varied copies of sample texts with planted near
-copies of all degrees; `--texts DIR` adds files of real texts, for recall alone.
+copies of all degrees; `--real DIR` adds files of real texts, for recall alone.
 """
 
 import html

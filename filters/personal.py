@@ -64,7 +64,7 @@ _KEY = re.compile(
     r"|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]{20,}?(?:-----END (?:[A-Z]+ )?PRIVATE KEY-----|\Z)"
 )
 _SECRET = re.compile(
-    r"(?i)\b(?:[\w-]{0,20}(?:api[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|access[_-]?key|auth))"
+    r"(?ai)\b(?:[\w-]{0,20}(?:api[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|access[_-]?key|auth))"
     r"[\"']?\s{0,2}(?:=>|[=:])\s{0,2}[\"']?([A-Za-z0-9+/_=-]{20,120})(?![\w.(-])"
 )
 _PLACEHOLDER = re.compile(

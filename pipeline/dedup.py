@@ -7,7 +7,6 @@ Beside the kept rows it writes tables/pairs.parquet (verified, near misses inclu
 tables/clusters.parquet.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.copies import RANKED_BY, Groups, cluster_table, group, why_kept
+from pipeline.cores import cores
 from pipeline.dialogue import as_single_turn
 from pipeline.minhash import (
     band_keys,
@@ -35,6 +35,8 @@ from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 FIELDS = ("prompt", "response", "both")
 TABLES = "tables"
 _SLICE = 2_000  # texts that a thread sketches at a time
+_MOST_THREADS = 4  # other files are sketched meanwhile
+_AT_ONCE = 100_000  # pairs or rows whose texts are in memory together
 _NEAR_MISS = 0.15  # pairs this far below the threshold are shown, so that it can be judged
 
 PAIRS = pl.Schema(
@@ -113,7 +115,7 @@ def sketch_field(texts: pl.Series, name: str, settings: Dedup) -> list[pl.Series
         return shingles.bags, keys, np.diff(shingles.offsets) > 0
 
     # numpy leaves the interpreter to others while it reckons.
-    with ThreadPoolExecutor(os.cpu_count(), "sketch") as pool:
+    with ThreadPoolExecutor(cores(_MOST_THREADS), "sketch") as pool:
         parts = list(pool.map(sketch, range(0, max(len(texts), 1), _SLICE)))
     bags, keys, filled = (np.concatenate(part) for part in zip(*parts, strict=True))
     bag = pl.Series(f"bag_{name}", bags).set(texts.is_null(), None)
@@ -276,8 +278,11 @@ def _field_pairs(
 
 def _equal(ids: pl.Series, rows: pl.Series, texts: Sequence[Path], name: str) -> pl.DataFrame:
     """Link each of the rows (`j`) whose text another has to the first that has it (`i`)."""
-    keys = pl.Series(exact_keys(_texts(ids.gather(rows), texts, name).to_list()), dtype=pl.String)
-    keyed = pl.DataFrame({"j": rows, "key": keys}, schema_overrides={"j": pl.Int64}).drop_nulls()
+    keys: list[str | None] = []
+    for part in pl.DataFrame({"row": rows}).iter_slices(_AT_ONCE):
+        keys += exact_keys(_texts(ids.gather(part["row"]), texts, name).to_list())
+    schema = {"j": pl.Int64, "key": pl.String}
+    keyed = pl.DataFrame({"j": rows, "key": keys}, schema=schema).drop_nulls()
     first = keyed.with_columns(i=pl.col("j").min().over("key"))
     return first.filter(pl.col("i") != pl.col("j")).select("i", "j")
 
@@ -285,10 +290,14 @@ def _equal(ids: pl.Series, rows: pl.Series, texts: Sequence[Path], name: str) ->
 def _verify(
     ids: pl.Series, pairs: NDArray[np.int64], texts: Sequence[Path], name: str, settings: Dedup
 ) -> NDArray[np.float64]:
-    """Measure the true Jaccard similarity of pairs of rows; only their texts are read."""
-    needed = np.unique(pairs)
-    shingles = shingle(_texts(ids.gather(needed), texts, name), ngram_of(name, settings))
-    return jaccard(shingles, np.searchsorted(needed, pairs))
+    """Measure the true Jaccard similarity of pairs of rows; only their texts are read, by parts."""
+    found = []
+    for start in range(0, len(pairs), _AT_ONCE):
+        part = pairs[start : start + _AT_ONCE]
+        needed = np.unique(part)
+        shingles = shingle(_texts(ids.gather(needed), texts, name), ngram_of(name, settings))
+        found.append(jaccard(shingles, np.searchsorted(needed, part)))
+    return np.concatenate(found)
 
 
 def _texts(ids: pl.Series, texts: Sequence[Path], name: str) -> pl.Series:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pipeline.cores import cores
 from pipeline.encoder import find_model
 from pipeline.errors import ModelError
 from pipeline.recipe import Embed, Judge
@@ -120,7 +121,7 @@ def _model() -> list[Finding]:
 def _processor() -> list[Finding]:
     import torch
 
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = cores()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return [
         Finding("cores", True, str(threads)),

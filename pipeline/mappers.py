@@ -4,12 +4,12 @@ Results come in the order of the items, so nothing depends on which one ends fir
 """
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.cores import cores
 from pipeline.errors import RecipeError
 from pipeline.recipe import Runner
 from pipeline.stage import Mapper, map_here
@@ -17,10 +17,7 @@ from pipeline.stage import Mapper, map_here
 
 def worker_count(runner: Runner) -> int:
     """Return how many shards may run at a time: the recipe's number, else the cores we may use."""
-    if runner.workers:
-        return runner.workers
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return runner.workers or cores()
 
 
 @contextmanager

@@ -56,16 +56,25 @@ class Vectors:
 
     @classmethod
     def read(cls, files: Sequence[InputFile], vector: pl.Expr, ids: pl.Series) -> "Vectors":
-        """Read the vector of each id, file by file; each id stands in one of the files."""
+        """Read the vector of each id, file by file.
+
+        Raises StageError unless each id stands in the files once, and no other does.
+        """
         places = pl.DataFrame({"id": ids}).with_row_index("place")
         store = np.zeros((0, 0), np.float16)
+        seen = 0
         for file in files:
             part = pl.scan_parquet(file.path).select("id", vector.alias("vector")).collect()
             here = part.select("id").join(places, on="id", how="left", maintain_order="left")
             values = _array(part["vector"])
             if not store.size:
                 store = np.zeros((len(ids), values.shape[1]), np.float16)
+            if here["place"].null_count():
+                raise StageError(f"{file.label} holds a vector of a row that is not there.")
             store[here["place"].to_numpy()] = values
+            seen += len(part)
+        if seen != len(ids):
+            raise StageError(f"There are {seen} vectors for {len(ids)} rows.")
         return cls.of(store)
 
 

@@ -24,7 +24,7 @@ def hash_words(texts: pl.Series) -> Iterator[tuple[U64, NDArray[np.int64]]]:
 
     Null and a text without words count 0.
     """
-    lowered = texts.fill_null("").str.to_lowercase()
+    lowered = _folded(texts.fill_null(""))
     sizes = lowered.str.len_chars().to_numpy().astype(np.int64) + 1  # a line end between two texts
     for first, last in _chunks(sizes):
         joined = "\n".join(lowered[first:last].to_list())
@@ -41,6 +41,15 @@ def hash_words(texts: pl.Series) -> Iterator[tuple[U64, NDArray[np.int64]]]:
         np.cumsum((codes + np.uint64(1)) * powers[: len(codes)], out=sums[1:])
         words = _mix((sums[ends] - sums[starts]) * inverse[starts])
         yield words, np.diff(np.searchsorted(starts, np.cumsum(sizes[first:last])), prepend=0)
+
+
+def _folded(texts: pl.Series) -> pl.Series:
+    """Fold the case of texts; where all is ASCII, lower case is the same and faster."""
+    lowered = texts.str.to_lowercase()
+    odd = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    if not len(odd):
+        return lowered
+    return lowered.scatter(odd, [text.casefold() for text in texts.gather(odd)])
 
 
 def _chunks(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

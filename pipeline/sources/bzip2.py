@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from pipeline.cores import cores
+
 # What the library's C++ raises for data that it cannot read.
-UNREADABLE = (ValueError, RuntimeError, IndexError, OSError, EOFError)
+_UNREADABLE = (ValueError, RuntimeError, IndexError, EOFError)
+_MOST = 8  # threads for one archive; several may be read at once
 
 
 class _Section(io.RawIOBase):
@@ -49,14 +52,13 @@ class _Section(io.RawIOBase):
 
 
 @contextmanager
-def unpacked(path: Path, start: int = 0, size: int | None = None) -> Iterator[BinaryIO]:
-    """Open a bzip2 stream that is a file, or a part of one; it can be read and sought."""
+def unpacked(path: Path, start: int, size: int) -> Iterator[BinaryIO]:
+    """Open the bzip2 stream that is a part of a file; it can be read and sought."""
     import indexed_bzip2
 
-    whole = path.stat().st_size - start if size is None else size
     with (
-        _Section(path, start, whole) as section,
-        indexed_bzip2.IndexedBzip2File(section, os.cpu_count() or 1) as stream,
+        _Section(path, start, size) as section,
+        indexed_bzip2.IndexedBzip2File(section, cores(_MOST)) as stream,
     ):
         yield cast(BinaryIO, stream)
 
@@ -64,7 +66,8 @@ def unpacked(path: Path, start: int = 0, size: int | None = None) -> Iterator[Bi
 class Member(io.RawIOBase):
     """The next `size` bytes of a stream, whose checksum is compared at their end.
 
-    Reading raises ValueError where the stream ends early or the checksum (zlib.crc32) is another.
+    Reading raises OSError where the stream is damaged or ends early, or where the checksum
+    (zlib.crc32) is another.
     """
 
     def __init__(self, stream: BinaryIO, size: int, checksum: int | None) -> None:
@@ -77,12 +80,15 @@ class Member(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401
         if not self._left or not len(buffer):
             return 0
-        data = self._stream.read(min(len(buffer), self._left))
+        try:
+            data = self._stream.read(min(len(buffer), self._left))
+        except _UNREADABLE as error:
+            raise OSError(" ".join(str(error).split())) from error
         if not data:
-            raise ValueError(f"{self._left} bytes of content are missing")
+            raise OSError(f"{self._left} bytes of content are missing")
         buffer[: len(data)] = data
         self._left -= len(data)
         self._sum = zlib.crc32(data, self._sum)
         if not self._left and self._checksum not in (None, self._sum):
-            raise ValueError("a checksum is wrong")
+            raise OSError("a checksum is wrong")
         return len(data)

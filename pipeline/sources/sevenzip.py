@@ -33,7 +33,7 @@ _DAMAGED = (
     EOFError,
     OSError,
     ValueError,
-    RuntimeError,  # indexed_bzip2 on data that was cut
+    RuntimeError,  # indexed_bzip2 on data that it cannot seek in
     IndexError,  # py7zr on headers that were cut
     KeyError,
     TypeError,
@@ -221,7 +221,7 @@ def _unpack(
         with bzip2.unpacked(path, start, streams.packinfo.packsizes[number]) as whole:
             at = 0
             for info in members:
-                if info.filename in targets:
+                if info.filename in targets and info.uncompressed:
                     whole.seek(at)
                     name = _file_name(info.filename)
                     member = bzip2.Member(whole, info.uncompressed, info.crc32)

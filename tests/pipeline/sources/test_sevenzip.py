@@ -43,7 +43,7 @@ def two_folders(path: Path, filters: Filters = None) -> Path:
         packed.writestr(POSTS, "Posts.xml")
     nothing = path.with_suffix(".empty")
     nothing.touch()
-    with py7zr.SevenZipFile(path, "a") as packed:
+    with py7zr.SevenZipFile(path, "a", filters=filters) as packed:
         packed.write(nothing, "Comments.xml")
     with py7zr.SevenZipFile(path, "a", filters=filters) as packed:
         packed.writestr(USERS, "Users.xml")
