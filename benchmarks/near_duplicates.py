@@ -283,7 +283,7 @@ def run(home: Path, rounds: int, rows: int = 10_000, real: Path | None = None) -
     path = home / "texts.jsonl"
     make_texts(path, rows)
     ways = [
-        Way(name, make, (path,), 1 if name == "datatrove" else None) for name, make in WAYS.items()
+        Way(name, make, (path,), 2 if name == "datatrove" else None) for name, make in WAYS.items()
     ]
     measured, gone = race(ways, rounds)
     found = {f"{rows:,} made texts": judged(path, gone)}
