@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import zstandard
-from lxml import etree
 
 from benchmarks import dumps
 from benchmarks.timing import Claim, Result, Way, Work, command_way, machine, race
@@ -34,6 +33,8 @@ Candidates = dict[int, tuple[int, str, str, str]]  # answer: votes, title, both 
 
 def candidates_by_lxml(posts: Path) -> Candidates:
     """Do the same with iterparse: votes, join, top answer; answer -> votes, title, both texts."""
+    from lxml import etree
+
     limit = SETTINGS.stackexchange.min_votes
     asked: dict[str, tuple[str, str, str | None]] = {}
     answers = []

@@ -26,12 +26,11 @@ def bodies(count: int, source: Path) -> list[str]:
 
 
 def by_ours(count: int, source: Path) -> Work:
-    """The stage `clean`: markup to Markdown, then the text made clean."""
+    """The step of the stage `clean` that turns markup into Markdown."""
     from pipeline.markdown import html_to_markdown
-    from pipeline.text import clean_text
 
     texts = bodies(count, source)
-    return lambda: [clean_text(html_to_markdown(text)) for text in texts]
+    return lambda: [html_to_markdown(text) for text in texts]
 
 
 def by_markdownify(count: int, source: Path) -> Work:

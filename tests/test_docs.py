@@ -301,3 +301,17 @@ def patched(text: str, diff: str) -> str:
     made = "".join(line[1:] for line in lines if line[0] in " +")
     assert text.count(old) == 1, f"found {text.count(old)} times:\n{old}"
     return text.replace(old, made)
+
+
+def test_the_tables_of_the_benchmarks_are_those_of_what_was_measured():
+    from benchmarks import report
+
+    written = {
+        ROOT / "README.md": ("benchmarks", report.table()),
+        DOCS / "speed.md": ("benchmarks", f"{report.table()}\n\n{report.ways_table()}"),
+        DOCS / "scale.md": ("scale", report.scale_table()),
+    }
+    for page, (name, text) in written.items():
+        assert f"<!-- generated: {name} -->\n{text}\n<!-- end: {name} -->" in page.read_text(
+            encoding="utf-8"
+        ), f"{page.name} is old: python -m benchmarks table --write"

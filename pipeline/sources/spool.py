@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-_BUDGET = 256 << 20  # bytes of frames that wait in memory
+_BUDGET = 96 << 20  # bytes of frames that wait in memory; a site that is read has three of these
 
 
 class Spool:

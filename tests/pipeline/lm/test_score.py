@@ -22,6 +22,7 @@ TEXTS = [
     "Yes",
     "x" * 90,
     "Zwei Eier, Öl und 米饭。",
+    "اغلي الماء لمدة عشر دقائق.",  # another script is scored like any text
     "A list:\n\n1. one\n2. two",
     "?",
 ]
