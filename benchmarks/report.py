@@ -191,7 +191,9 @@ def draw_ratios() -> None:
                 continue
             value = result.way(claim.peer).median / result.way(claim.ours).median
             goal = claim.faster or (1 / claim.at_most if claim.at_most else None)
-            bars.append((f"{result.title}: {claim.peer}", value, goal, verdict(result, claim)))
+            again = any(bar[0].endswith(f": {claim.peer}") for bar in bars)
+            peer = f"{claim.peer} ({claim.ours})" if again else claim.peer
+            bars.append((f"{result.title}: {peer}", value, goal, verdict(result, claim)))
     figure, axes = pyplot.subplots(figsize=(8, 0.42 * len(bars) + 1))
     for place, (_, value, goal, met) in enumerate(bars):
         colour = _PLAIN if met is None else _MET if met else _MISSED
