@@ -259,6 +259,9 @@ def every_rule() -> list[Rule]:
         allow_adult=False,
         written_before=date(2022, 11, 30),
         require_prose=True,
+        personal_data="drop",
+        allow_unsafe=False,
+        assistant_style="drop",
     )
     return rules_for(rules, ["*-NC-*"])
 

@@ -123,6 +123,17 @@ def _first(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
 
 
+def _parsed(text: bytes) -> Any:  # noqa: ANN401
+    """Parse JSON; half a character (a lone surrogate), which JSON can escape, is a ValueError."""
+    value = json.loads(text)
+    if b"\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("it holds half a character, a lone surrogate") from error
+    return value
+
+
 def _line_records(path: Path, limits: Limits) -> Iterator[Any]:
     for number, line in lines(path, limits, str(path)):
         if line is None:
@@ -130,14 +141,14 @@ def _line_records(path: Path, limits: Limits) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield _parsed(line)
         except (ValueError, RecursionError) as error:
             raise SourceError(f"{path}, line {number}: not JSON ({error}).") from error
 
 
 def _json_records(path: Path, text: str) -> Iterator[Any]:
     try:
-        value = json.loads(text)
+        value = _parsed(text.encode())
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path} is not JSON ({error}).") from error
     if isinstance(value, dict):

@@ -92,7 +92,7 @@ def _read(name: str | Path) -> tuple[dict[str, Any], str]:
         origin = str(path)
     try:
         value = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none is a ValueError
         raise RecipeError(f"{origin} is not valid YAML: {error}".replace("\n", " ")) from error
     if value is None:
         value = {}
@@ -108,7 +108,7 @@ def _apply(value: dict[str, Any], override: str) -> None:
         raise RecipeError(f"--set {override!r}: write it as part.field=value.")
     try:
         parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"--set {override!r}: the value is not valid YAML.") from error
     node = value
     for key in keys[:-1]:

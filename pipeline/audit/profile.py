@@ -39,7 +39,7 @@ def audit_whole(
     """Audit one set; `said` hears what is being done."""
     name = name_of(path)
     rows = read_set(path, wanted.origin)
-    index = Index.of(wanted.against) if wanted.against else None
+    index = Index.of(wanted.against, recipe.contamination) if wanted.against else None
     others = [(file, read_set(file)) for file in wanted.targets]
     unseen = read_set(wanted.unseen) if wanted.unseen else None
     said(f"{name}: {len(rows):,} rows, topics and diversity")

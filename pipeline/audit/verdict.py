@@ -18,10 +18,11 @@ from pipeline.copies import RANKED_BY
 from pipeline.dedup import FIELDS, field_text, find_copies, sketch_field
 from pipeline.dialogue import as_single_turn, every_question
 from pipeline.errors import CurationError
-from pipeline.filter import rules_for
+from pipeline.filter import refusals, rules_for
 from pipeline.instructions import read_instructions
-from pipeline.recipe import Dedup, Filter, Recipe
+from pipeline.recipe import Dedup, Filter, Recipe, Rules
 
+_GUARDS = ("personal_data", "allow_unsafe", "assistant_style", "languages", "written_before")
 _SUFFIXES = re.compile(r"(\.(jsonl|ndjson|json|csv|parquet|zst|gz|xz|bz2))+\Z")
 
 
@@ -106,11 +107,12 @@ class Audit:
 
 
 def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:
-    """Judge the rows of a file by the recipe's rules for their source.
+    """Judge the rows of a file by the recipe's rules for their source, and by its guards.
 
-    A row whose record names no known source is judged by the rules for Stack Exchange, LIMA's.
+    A row whose record names no known source is judged by the rules for Stack Exchange, LIMA's. The
+    guards are those for Stack Exchange, too, for sources that a run trusts: an audit trusts none.
     """
-    index = Index.of(against) if against else None
+    index = Index.of(against, recipe.contamination) if against else None
     return audit_rows(path, read_instructions(path), recipe, index)
 
 
@@ -159,16 +161,30 @@ def _by_rules(rows: pl.DataFrame, rules: Filter) -> pl.DataFrame:
             pl.lit("stackexchange"),
         )
     )
-    parts = [
-        _verdicts(part, rules_for(getattr(rules, name), released=False))
-        for (name,), part in sorted(named.partition_by("__rules", as_dict=True).items())
-    ]
+    # Careful refusals speak of harm on purpose, as in the filter.
+    named = named.with_columns(__refuses=refusals(named))
+    parts = []
+    for key, part in sorted(named.partition_by("__rules", "__refuses", as_dict=True).items()):
+        own = _guarded(rules, key[0])
+        if key[1]:
+            own = own.model_copy(update={"allow_unsafe": True})
+        parts.append(_verdicts(part, rules_for(own, released=False)))
     return pl.concat(parts)
+
+
+def _guarded(rules: Filter, source: str) -> Rules:
+    """Return the rules of a source, with the guards for Stack Exchange where it has none."""
+    own: Rules = getattr(rules, source)
+    guards = {name: getattr(rules.stackexchange, name) for name in _GUARDS}
+    off = Rules()
+    return own.model_copy(
+        update={k: v for k, v in guards.items() if getattr(own, k) == getattr(off, k)}
+    )
 
 
 def looked_for(recipe: Recipe) -> list[str]:
     """Return the reason codes for which the recipe has rules, for any source."""
-    rules = [getattr(recipe.filter, name) for name in Filter.model_fields]
+    rules = [_guarded(recipe.filter, name) for name in Filter.model_fields]
     return sorted({rule.code for own in rules for rule in rules_for(own, released=False)})
 
 

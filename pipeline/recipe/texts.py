@@ -113,7 +113,10 @@ _LIGHT = Rules(
 )
 
 
+# Rows of the user's own choice: no rule of form or votes.
 _TRUSTED = Rules()
+# Rows that somebody else wrote, in a table that the user maps: the guards, and nothing of form.
+_GUARDED = Rules(personal_data="drop", allow_unsafe=False, assistant_style="drop")
 
 
 class Filter(Part):
@@ -124,7 +127,7 @@ class Filter(Part):
     reddit: Rules = _LIGHT
     natural_instructions: Rules = _TRUSTED
     authored: Rules = _TRUSTED
-    table: Rules = _TRUSTED
+    table: Rules = _GUARDED
 
     @model_validator(mode="before")
     @classmethod

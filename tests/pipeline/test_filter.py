@@ -54,6 +54,13 @@ def test_each_source_has_its_own_rules() -> None:
     assert reasons(pl.concat([other, own])) == ["first_person", None]
 
 
+def test_the_guards_are_on_for_tables_that_others_wrote() -> None:
+    leak = frame("CC0-1.0", source="table", response=f"{ANSWER} Write to wanda@northmail.net.")
+    chat = frame("CC0-1.0", source="table", response=f"As an AI language model, I cook. {ANSWER}")
+    assert reasons(pl.concat([leak, chat])) == ["personal_data", "machine_text"]
+    assert reasons(frame("CC0-1.0", source="table", response="Short.")) == [None]
+
+
 def test_a_dialogue_is_judged_by_all_that_is_said() -> None:
     turns = [
         {"role": "user", "content": "How long does pasta cook on a mountain?"},

@@ -74,6 +74,9 @@ def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
     path.write_text("- a list")
     with pytest.raises(RecipeError, match="a recipe is a mapping of keys, not list"):
         load(path)
+    path.write_text("filter: {reddit: {written_before: 2022-13-01}}")
+    with pytest.raises(RecipeError, match=r"mine\.yaml is not valid YAML: month must be in 1"):
+        load(path)
     path.write_text("a: [1,")
     with pytest.raises(RecipeError, match=r"mine\.yaml is not valid YAML"):
         load(path)

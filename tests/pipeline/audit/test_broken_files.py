@@ -127,13 +127,18 @@ def broken_files(folder: Path) -> dict[str, Path]:
     (found["saved"] / "state.json").unlink()
     found["empty folder"] = folder / "nothing"
     found["empty folder"].mkdir()
+    found["half a character"] = folder / "half.jsonl"
+    found["half a character"].write_text('{"prompt": "Q \\ud800", "response": "A"}\n')
     found["absent"] = folder / "absent.jsonl"
     return found
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["parquet", "json", "jsonl", "gzip", "zstd", "latin", "saved", "empty folder", "absent"],
+    [
+        *("parquet", "json", "jsonl", "gzip", "zstd", "latin", "saved", "empty folder"),
+        *("half a character", "absent"),
+    ],
 )
 def test_a_broken_file_is_one_error_and_nothing_is_written(kind: str, tmp_path: Path):
     files = tmp_path / "files"

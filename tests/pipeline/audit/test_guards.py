@@ -46,6 +46,10 @@ PLANTED: dict[str, tuple[dict[str, Any], str]] = {
         {"prompt": "What lifts the dough?", "response": "Yeast makes gas."},
         "duplicate_exact",
     ),
+    "trusted": (
+        {"source": "authored:me", "response": f"Send the header token {TOKEN} with it."},
+        "personal_data",
+    ),
     "clean": ({"prompt": "Why is salt in bread?", "response": "It slows the yeast."}, ""),
 }
 RULES = [
