@@ -77,8 +77,7 @@ class Audit:
             ".csv": flat.write_csv,
             ".jsonl": self.table.write_ndjson,
         }
-        if path.suffix not in writers:
-            raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
+        check_table(path)
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             writers[path.suffix](temporary)
@@ -104,6 +103,14 @@ class Audit:
                 prompt = " ".join((row["prompt"] or "").split())[:70]
                 lines.append(f"  {row['id']}: {row['detail']}  ({prompt})")
         return "\n".join(lines)
+
+
+def check_table(path: Path) -> None:
+    """Raise CurationError where no table can be written to `path`, before any work is done."""
+    if path.suffix not in (".parquet", ".csv", ".jsonl"):
+        raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
+    if not path.parent.is_dir():
+        raise CurationError(f"{path}: there is no folder {path.parent}; make it first.")
 
 
 def audit(path: Path, recipe: Recipe, against: Sequence[Path]) -> Audit:

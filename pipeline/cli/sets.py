@@ -81,10 +81,12 @@ def audit(
     from pipeline.audit import audit as by_rules
     from pipeline.audit.profile import Wanted, audit_whole, read_set
     from pipeline.audit.report import write
-    from pipeline.audit.verdict import stem_of
+    from pipeline.audit.verdict import check_table, stem_of
 
     if table and len(files) > 1:
         raise RecipeError("--table is for one set; name one file.")
+    if table:
+        check_table(table)
     if quick and judge:
         raise RecipeError("--quick looks at rules alone; leave --judge out.")
     loaded = _judging(recipe, list(setting or []), judge, endpoint, model)

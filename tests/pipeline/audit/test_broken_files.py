@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.contamination.sets import read_sets
-from pipeline.errors import SourceError
+from pipeline.errors import CurationError, SourceError
 from pipeline.instructions import read_instructions
 
 # A sound record of each shape, and one of the same keys that cannot be read.
@@ -155,3 +155,13 @@ def test_a_broken_file_is_one_error_and_nothing_is_written(kind: str, tmp_path: 
         assert str(path) in said
         assert "\n" not in said
     assert sorted(path for path in tmp_path.rglob("*") if path != good) == before
+
+
+@pytest.mark.parametrize("table", ["table.txt", "nowhere/table.csv"])
+def test_a_table_that_cannot_be_written_is_said_first(table: str, tmp_path: Path):
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"prompt": "Q", "response": "A"}\n')
+    words = ["audit", str(good), "--table", str(tmp_path / table)]
+    done = CliRunner().invoke(app, [*words, "--workspace", str(tmp_path / "space")])
+    assert isinstance(done.exception, CurationError), done.exception
+    assert sorted(tmp_path.rglob("*")) == [good]
