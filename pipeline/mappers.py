@@ -48,6 +48,6 @@ def local_mapper(runner: Runner) -> Iterator[Mapper]:
     with executor:
         try:
             yield mapper
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: cancel what waits, hide nothing
             executor.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,12 +1,11 @@
 """The command that asks a language model for more rows: augment."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
+from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, judge_words, print_json
 from pipeline.loading import load
 
 
@@ -40,18 +39,15 @@ def augment(
     from pipeline.augment.ask import augment as ask
     from pipeline.cli.judging import progress
 
-    given = {
-        "endpoint": endpoint,
-        "model": model,
-        "key_variable": key_variable,
-        "budget_calls": budget_calls,
-        "budget_tokens": budget_tokens,
-        "max_reply_tokens": reply_tokens,
-        "concurrency": concurrency,
-    }
-    words = [
-        f"judge.{name}={json.dumps(value)}" for name, value in given.items() if value is not None
-    ]
+    words = judge_words(
+        endpoint=endpoint,
+        model=model,
+        key_variable=key_variable,
+        budget_calls=budget_calls,
+        budget_tokens=budget_tokens,
+        max_reply_tokens=reply_tokens,
+        concurrency=concurrency,
+    )
     settings = load("lima", words).judge  # calls, tries and budget are the judge's
     with progress("augment") as advance:
         answer = ask(file, out, settings, workspace / "replies", mode=mode, seed=seed, done=advance)

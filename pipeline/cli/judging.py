@@ -1,6 +1,5 @@
 """The command that asks a language model: judge."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, print_json
+from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, judge_words, print_json
 from pipeline.errors import RecipeError
 from pipeline.loading import load
 
@@ -59,18 +58,15 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Grade or compare responses by a language model, or hold one against people."""
-    given = {
-        "endpoint": endpoint,
-        "model": model,
-        "key_variable": key_variable,
-        "scale": scale,
-        "budget_calls": budget_calls,
-        "budget_tokens": budget_tokens,
-        "concurrency": concurrency,
-    }
-    words = [
-        f"judge.{name}={json.dumps(value)}" for name, value in given.items() if value is not None
-    ]
+    words = judge_words(
+        endpoint=endpoint,
+        model=model,
+        key_variable=key_variable,
+        scale=scale,
+        budget_calls=budget_calls,
+        budget_tokens=budget_tokens,
+        concurrency=concurrency,
+    )
     settings = load(recipe, [*(setting or []), *words]).judge
     if sum((file is not None, benchmark is not None, red_team)) != 1:
         raise RecipeError("Give a FILE to judge, or --benchmark DIR, or --red-team: one of them.")

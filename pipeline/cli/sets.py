@@ -1,12 +1,11 @@
 """Commands that work on dumps and any sets of texts: fetch-dumps, dedup, audit."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, print_json
+from pipeline.cli.words import WORKSPACE, AsJson, Settings, WorkspaceFolder, judge_words, print_json
 from pipeline.errors import RecipeError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
@@ -130,9 +129,7 @@ def _judging(
     """Load a recipe with the judge that the words name; a judge is asked only where rows are."""
     if (endpoint or model) and not rows:
         raise RecipeError("--endpoint and --model belong to --judge ROWS.")
-    named = {"endpoint": endpoint, "model": model}
-    words = [f"judge.{name}={json.dumps(value)}" for name, value in named.items() if value]
-    loaded = load(recipe, [*setting, *words])
+    loaded = load(recipe, [*setting, *judge_words(endpoint=endpoint, model=model)])
     if rows and loaded.judge.endpoint is None:
         raise RecipeError(
             "No judge is named: give --endpoint URL and --model NAME, or a recipe whose part judge "

@@ -28,6 +28,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 WORKSPACE = Path("data/workspace")
 
 
+def judge_words(**given: object) -> list[str]:
+    """Return what the options of a command set in a recipe's part `judge`; None sets nothing."""
+    return [
+        f"judge.{name}={json.dumps(value)}" for name, value in given.items() if value is not None
+    ]
+
+
 def print_json(value: object) -> None:
     """Print the one JSON object of an answer."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -46,6 +46,8 @@ def folds(groups: Groups, count: int) -> list[npt.NDArray[np.bool_]]:
 
     The largest group goes first, each to the part that is smallest so far; no chance is involved.
     """
+    # As scikit-learn's GroupKFold, whose sort is not stable: with it, groups of equal size could
+    # fall into other parts on another processor.
     names, sizes = np.unique(groups, return_counts=True)
     order = sorted(range(len(names)), key=lambda place: (-sizes[place], names[place]))
     filled = np.zeros(min(count, len(names)))

@@ -159,7 +159,7 @@ def _evaluation(
     from pipeline.audit import contaminated
     from pipeline.contamination.match import Index
 
-    found = contaminated(_single_turns(rows), Index.of(paths)).rows()
+    found = contaminated(_single_turns(rows), Index.of(paths, recipe.contamination)).rows()
     ids = rows["id"]
     bad = [(ids[row], detail) for row, _, detail, _ in found]
     yield from _of_rows("evaluation", len(rows), bad, "with text of an evaluation set")

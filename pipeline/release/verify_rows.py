@@ -56,6 +56,7 @@ def load(content: Content) -> Iterator[str]:
         try:
             table = pq.read_table(path)
             table.validate(full=True)
+        # NotImplementedError is pyarrow's word for a Parquet feature that it does not know.
         except (OSError, ValueError, TypeError, NotImplementedError) as error:
             yield f"{name}: it cannot be read ({error})."
             continue

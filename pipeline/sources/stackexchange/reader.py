@@ -258,8 +258,6 @@ class _Reading:
             if questions is None:
                 questions = pl.DataFrame(schema=POST)
             top = self._top(self._current(answers, order), self._current(questions, order))
-            for label in self.labels:
-                self.tally.check(label)
             frame = finish(top, names, comments, votes_ranks, self.host, group)
             for start in range(0, len(frame), _FRAME_ROWS):
                 yield frame.slice(start, _FRAME_ROWS)
