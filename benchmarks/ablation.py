@@ -24,7 +24,9 @@ from pipeline.learning.measures import interval, rank_correlation
 from pipeline.lm.load import load_model
 from pipeline.lm.score import rows_of, score
 from pipeline.recipe import Embed, Weights
+from pipeline.score import fit, structure
 from pipeline.score.combine import combine
+from pipeline.score.length import shape
 from pipeline.score.parts import PARTS
 from pipeline.score.stage import measure
 
@@ -93,6 +95,31 @@ def lines(frame: pl.DataFrame, left_out: Sequence[str] = ()) -> dict[str, Floats
     for name in others:
         found[f"all and {name}, weight 0.15"] = scored({**default, name: 0.15})
     return found
+
+
+def simple(frame: pl.DataFrame) -> dict[str, Floats]:
+    """The parts that need no training, and the controls."""
+    length = frame["response"].str.len_chars().to_numpy().astype(float)
+    parts = {
+        "structure": structure.measure(frame).to_numpy().astype(float),
+        "fit": fit.measure(frame).to_numpy().astype(float),
+    }
+    weights = Weights().model_dump()
+    ranks = {name: ranked(values) for name, values in parts.items()}
+    ranks["length"] = pl.select(shape(pl.lit(pl.Series(ranked(length))))).to_series().to_numpy()
+    together = sum(weights[name] * values for name, values in ranks.items())
+    return {
+        "random": np.random.default_rng(0).random(len(frame)),
+        "length alone": length,
+        **parts,
+        "structure, length and fit, as weighted by default": np.asarray(together),
+    }
+
+
+def ranked(values: Floats) -> Floats:
+    """Ranks in (0, 1), as pipeline.score.combine makes them."""
+    rank = pl.Series(values).rank("average").to_numpy()
+    return np.asarray((rank - 0.5) / len(values))
 
 
 def apart(
@@ -298,27 +325,38 @@ def labelled_pairs(
     sets, _ = read_benchmark(folder)
     columns, cells = [], dict[str, list[str]]()
     for name, every in sets.items():
-        pairs = sorted(every, key=lambda pair: digest(pair.request + pair.first))[:PAIRS]
+        pairs = by_lot(every, PAIRS)
         columns.append(f"{name.removesuffix('-v1')} ({len(pairs)})")
         for line, values in _agreed(pairs, cache, lm).items():
             cells.setdefault(line, []).append(values)
     return columns, [[line, *values] for line, values in cells.items()]
 
 
+def by_lot(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """Draw pairs by a digest."""
+    return sorted(pairs, key=lambda pair: digest(pair.request + pair.first))[:count]
+
+
 def _agreed(pairs: Sequence[Pair], cache: Path | None, lm: str | None) -> dict[str, str]:
+    frame = candidates(texts_of(pairs), cache)
+    frame = read_by(frame, lm, cache) if lm else frame
+    return {name: agreement(pairs, s) for name, s in lines(frame).items()}
+
+
+def texts_of(pairs: Sequence[Pair]) -> pl.DataFrame:
+    """The two responses of each pair, one after the other."""
     texts = [
         {"prompt": pair.request, "response": text}
         for pair in pairs
         for text in (pair.first, pair.second)
     ]
-    frame = candidates(pl.DataFrame(texts), cache)
-    frame = read_by(frame, lm, cache) if lm else frame
+    return pl.DataFrame(texts)
+
+
+def agreement(pairs: Sequence[Pair], scores: Floats) -> str:
+    """Tie-discounted agreement with people of scores of `texts_of` pairs."""
     raters = min(len(pair.labels) for pair in pairs)
     labels = np.array([pair.labels[:raters] for pair in pairs], np.int64)
-    clusters = [pair.request for pair in pairs]
-    found = {}
-    for name, s in lines(frame).items():
-        votes = np.sign(s[0::2] - s[1::2]).astype(np.int64)
-        each = np.stack([tie_discounted(votes, labels[:, n]) for n in range(raters)], axis=1)
-        found[name] = str(estimate_mean(each.mean(axis=1), clusters))
-    return found
+    votes = np.sign(scores[0::2] - scores[1::2]).astype(np.int64)
+    each = np.stack([tie_discounted(votes, labels[:, n]) for n in range(raters)], axis=1)
+    return str(estimate_mean(each.mean(axis=1), [pair.request for pair in pairs]))

@@ -9,12 +9,16 @@ workspace, so that a second run asks nothing.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pipeline.recipe import Judge
 
 RESULTS = Path(__file__).parent / "results" / "small_judge.json"
 MODEL = "SmolLM2-135M-Instruct-Q4_1"
@@ -41,6 +45,32 @@ def model_file() -> Path:
     return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
 
 
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """Serve the model while something is asked of it; give the address."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(model_file())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+    finally:
+        server.kill()
+        server.wait()
+
+
+def small_judge(address: str) -> Judge:
+    """The settings with which the small model judges at all."""
+    words = dict(setting.removeprefix("judge.").split("=") for setting in SMALL)
+    return Judge.model_validate(
+        {"endpoint": f"{address}/v1", "model": MODEL, "concurrency": 2, "max_chars": 3000, **words}
+    )
+
+
 def ask(words: list[str], address: str, workspace: Path) -> dict[str, Any]:
     """Run `thousand judge` and return its JSON."""
     settings = [word for setting in SMALL for word in ("--set", setting)]
@@ -62,16 +92,7 @@ def main() -> None:
     parser.add_argument("--baits", type=int, default=1, help="texts to attack, up to 3")
     parser.add_argument("--workspace", type=Path, default=Path("data/workspace"))
     words = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(model_file())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
+    with serving() as address:
         benchmark = ["--benchmark", str(words.pairs), "--rows", str(words.rows)]
         found = {
             "model": MODEL,
@@ -79,9 +100,6 @@ def main() -> None:
             "benchmark": ask(benchmark, address, words.workspace),
             "red_team": ask(["--red-team", "--rows", str(words.baits)], address, words.workspace),
         }
-    finally:
-        server.kill()
-        server.wait()
     RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found["benchmark"]["bill"]), json.dumps(found["red_team"]["result"]))
 
