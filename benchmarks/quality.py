@@ -28,7 +28,7 @@ from small_judge import serving, small_judge
 from told_apart import lima, lima_rows, topics_of, wikihow, wikihow_rows
 
 from pipeline.learning.fit import Training, out_of_fold
-from pipeline.learning.learn import with_vectors
+from pipeline.learning.learn import with_states, with_vectors
 from pipeline.learning.measures import auc, interval, rank_correlation
 from pipeline.lm.load import load_model
 from pipeline.lm.rows import Row
@@ -169,9 +169,9 @@ def quest(
         lines |= {
             f"{name} of the answer, by {lm}": [each] * len(labels) for name, each in numbers.items()
         }
-        both = np.column_stack([columns, *numbers.values()])
-        lines[f"**learned**, with these of {lm}"] = [
-            out_of_fold(Training(both, each, sites)) for each in labels.values()
+        read = features(with_states(frame, lm, cache)[0])
+        lines[f"**learned**, responses read by {lm}"] = [
+            out_of_fold(Training(read, each, sites)) for each in labels.values()
         ]
     head = f"## {len(frame):,} pairs of {len(np.unique(sites))} sites with labels of people\n\n"
     return head + "\n\n".join(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.learning.fit import Training, out_of_fold
 from pipeline.learning.labels import TOPICS, group_numbers
-from pipeline.learning.learn import with_vectors
+from pipeline.learning.learn import with_states, with_vectors
 from pipeline.learning.measures import auc, interval, rank_correlation
 from pipeline.loading import load
 from pipeline.recipe import Embed
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 def lima(data: Path, cache: Path | None, lm: str | None) -> str:
     """AUC of telling LIMA's Stack Exchange rows from ordinary answers of the same length."""
     ours, others = lima_rows(data)
-    frame, everything, cells = told_apart(ours, others, cache)
+    frame, everything, cells = told_apart(ours, others, cache, lm)
     text = [
         f"## {len(ours)} of LIMA's Stack Exchange rows beside {len(others)} ordinary answers",
         f"Both of {FEWEST:,} to {MOST:,} characters; folds and intervals by {TOPICS_OF_PROMPTS} topics of the "
@@ -51,7 +51,7 @@ def lima(data: Path, cache: Path | None, lm: str | None) -> str:
 def wikihow(data: Path, cache: Path | None, lm: str | None) -> str:
     """AUC of telling LIMA's wikiHow rows from other articles of the same length."""
     ours, others = wikihow_rows(data)
-    _, _, cells = told_apart(ours, others, cache)
+    _, _, cells = told_apart(ours, others, cache, lm)
     text = [
         f"## {len(ours)} of LIMA's wikiHow rows beside {len(others)} other articles",
         f"Both of {ARTICLE[0]:,} to {ARTICLE[1]:,} characters, without marks of emphasis; folds and intervals by "
@@ -95,7 +95,7 @@ def topics_of(frame: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def told_apart(
-    ours: pl.DataFrame, others: pl.DataFrame, cache: Path | None
+    ours: pl.DataFrame, others: pl.DataFrame, cache: Path | None, lm: str | None
 ) -> tuple[pl.DataFrame, Floats, list[list[str]]]:
     """Return all rows, LIMA's first; what was learned of each out of fold; the cells of the table."""
     both = [
@@ -109,6 +109,9 @@ def told_apart(
     found: dict[str, Floats] = simple(frame)
     everything = out_of_fold(Training(columns, labels, topics))
     found["**learned**"] = everything
+    if lm:
+        read = features(with_states(frame, lm, cache)[0])
+        found[f"**learned**, responses read by {lm}"] = out_of_fold(Training(read, labels, topics))
     for name, places in kinds_of_evidence().items():
         found[f"learned from {name} alone"] = out_of_fold(
             Training(only(columns, places), labels, topics)

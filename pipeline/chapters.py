@@ -14,6 +14,7 @@ from pipeline.manifest import Manifest
 from pipeline.record import REASONS
 from pipeline.release.escape import one_line
 from pipeline.score.breakdown import TABLE, Share, breakdown
+from pipeline.score.learned import STATE
 
 Row = dict[str, Any]
 
@@ -137,6 +138,9 @@ def _clustered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[
 def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("lm_error"):
         return [f"not scored by the language model: {here['lm_error']}"]
+    if "lm_ifd" not in here:
+        read = here.get(STATE) is not None
+        return [f"{'' if read else 'not '}read by a language model for the learned score"]
     if here.get("lm_ifd") is None:
         return ["not scored by the language model: others of its group stand before it"]
     cut = ", cut to the window" if here["lm_cut"] else ""

@@ -1,9 +1,11 @@
 """Let a causal language model read the rows that can still be picked.
 
 Input: the pool, with vectors. Output: the same rows with the columns of `pipeline.lm.score`, each
-name with `lm_` before it. Scored are the best of each group by the other parts of the score, as
-many as `score.lm.factor` times its quota; the others have nulls. Scores are cached by content.
-Where the recipe sets limits for a source, all its rows are scored, and those beyond leave.
+name with `lm_` before it, where the recipe names a model, and with `response_state`, where its
+learned score needs a model's states. Read are the best of each group by the other parts of the
+score, as many as `score.lm.factor` times its quota; the others have nulls. What was read is cached
+by content. Where the recipe sets limits for a source, all its rows are scored, and those beyond
+leave.
 """
 
 import functools
@@ -12,19 +14,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from pipeline import quotas
 from pipeline.encoder import resolve_dtype
 from pipeline.lm.find import DEFAULT, find_model
+from pipeline.lm.states import Reading, check_reading, states
 from pipeline.lm.threshold import SIDES, beyond
 from pipeline.pool import PoolSettings, only_prompt
 from pipeline.recipe import LanguageModel, Part, Recipe, Weights
 from pipeline.score.combine import combine
+from pipeline.score.learned import STATE, reading_for
 from pipeline.score.parts import PARTS
 from pipeline.score.stage import measure
 from pipeline.stage import InputFile, Shard, ShardStats
-from pipeline.tables import count_reasons, lot, ordered, write, write_dropped
+from pipeline.tables import BOOKS, count_reasons, lot, ordered, write, write_dropped
+from pipeline.vectors import column
 
 PREFIX = "lm_"
 # A shard is so many rows of one file: few enough that all workers end at about the same time.
@@ -38,6 +44,7 @@ class LikelihoodSettings(Part):
     weights: Weights = Weights()
     answers: dict[str, int]
     refill: bool = False
+    reading: Reading | None = None  # what the learned score needs
 
 
 @dataclass(frozen=True)
@@ -59,16 +66,19 @@ class LikelihoodStage:
             weights=recipe.score.weights,
             answers=wanted.answers,
             refill=wanted.refill,
+            reading=reading_for(recipe.score.learned),
         )
         return cls(settings, cache)
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """Cut each file into pieces of some rows; every piece needs all files for the ranks."""
         files = tuple(ordered(inputs))
-        options = (
-            ("dtype", resolve_dtype(self.settings.lm.dtype)),
-            ("model", find_model(self.settings.lm.model or DEFAULT).digest),
-        )
+        lm, reading = self.settings.lm, self.settings.reading
+        options = [("dtype", resolve_dtype(lm.dtype))]
+        if lm.model:
+            options.append(("model", find_model(lm.model).digest))
+        if reading:
+            check_reading(reading)
         shards = []
         for number, file in enumerate(files):
             rows = pl.scan_parquet(file.path).select(pl.len()).collect().item()
@@ -80,45 +90,65 @@ class LikelihoodStage:
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Score the rows of one piece that are among the best of their group."""
-        from pipeline.lm.load import load_model
-        from pipeline.lm.score import SCORES, rows_of, score
-
         paths = tuple((file.path, file.sha256) for file in shard.files)
         chosen = best(paths, self.settings.model_dump_json())
         start = int(shard.option("piece")) * ROWS_PER_SHARD
         frame = pl.read_parquet(shard.files[int(shard.option("file"))].path).sort("id")
         frame = frame.slice(start, ROWS_PER_SHARD)
         wanted = frame.filter(pl.col("id").is_in(chosen))
-        scores = pl.DataFrame(schema=SCORES)
-        if len(wanted):
-            lm = self.settings.lm
-            model = load_model(lm.model or DEFAULT, shard.option("dtype"), lm.device, self.cache)
-            scores = score(
-                model,
-                rows_of(wanted),
-                max_tokens=lm.max_tokens,
-                cache=self.cache,
-                threads=self.threads,
-            )
-        named = scores.rename({name: f"{PREFIX}{name}" for name in SCORES})
-        named = named.with_columns(wanted["id"])
-        frame = frame.join(named, on="id", how="left", maintain_order="left")
+        dtype = shard.option("dtype")
+        facts = {"scored": len(wanted)}
+        if self.settings.lm.model:
+            scores = self._scores(wanted, dtype)
+            named = scores.rename({name: f"{PREFIX}{name}" for name in scores.columns})
+            frame = _joined(frame, wanted, named)
+            facts |= {
+                "cut": int(scores["cut"].sum()),
+                "errors": len(scores) - scores["error"].null_count(),
+            }
+        if self.settings.reading:
+            frame = _joined(frame, wanted, self._states(wanted, self.settings.reading, dtype))
         books = self._machine_text(frame)
         kept = frame.join(books, on="id", how="anti", maintain_order="left")
         write(kept, out / f"{shard.name}.parquet")
         write_dropped(books, self.name, shard, out)
-        facts = {
-            "scored": len(wanted),
-            "cut": int(scores["cut"].sum()),
-            "errors": len(scores) - scores["error"].null_count(),
-        }
         return ShardStats(len(frame), len(kept), count_reasons(books), facts)
+
+    def _scores(self, wanted: pl.DataFrame, dtype: str) -> pl.DataFrame:
+        from pipeline.lm.load import load_model
+        from pipeline.lm.score import SCORES, rows_of, score
+
+        lm = self.settings.lm
+        if not len(wanted):
+            return pl.DataFrame(schema=SCORES)
+        return score(
+            load_model(lm.model or DEFAULT, dtype, lm.device, self.cache),
+            rows_of(wanted),
+            max_tokens=lm.max_tokens,
+            cache=self.cache,
+            threads=self.threads,
+        )
+
+    def _states(self, wanted: pl.DataFrame, reading: Reading, dtype: str) -> pl.DataFrame:
+        from pipeline.lm.load import load_model
+        from pipeline.lm.score import rows_of
+
+        found = np.zeros((0, reading.width), np.float16)
+        if len(wanted):
+            model = load_model(reading.model, dtype, self.settings.lm.device, self.cache)
+            found = states(model, rows_of(wanted), reading, cache=self.cache, threads=self.threads)
+        whole = pl.Series(np.isfinite(found).all(axis=1))
+        return pl.DataFrame({STATE: column(STATE, found)}).with_columns(
+            pl.when(whole).then(STATE).alias(STATE)
+        )
 
     def _machine_text(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the books of rows that lie beyond the limit of their source."""
         by, limits = self.settings.lm.machine_text_by, self.settings.lm.machine_text_limits
+        if not limits:
+            return pl.DataFrame(schema=BOOKS)
         limit = pl.col("source").replace_strict(limits, default=None, return_dtype=pl.Float64)
-        out = frame.filter(beyond(by, limit)) if limits else frame.clear()
+        out = frame.filter(beyond(by, limit))
         edge = "at most" if SIDES[by] == "above" else "at least"
         said = [
             f"{by} {value:.2f}, {edge} {limits[source]:.2f} for {source}"
@@ -127,6 +157,12 @@ class LikelihoodStage:
         return out.select("id", reason=pl.lit("machine_text")).with_columns(
             pl.Series("detail", said, pl.String)
         )
+
+
+def _joined(frame: pl.DataFrame, wanted: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Add what was found of the rows that were read; the others have nulls."""
+    named = found.with_columns(wanted["id"])
+    return frame.join(named, on="id", how="left", maintain_order="left")
 
 
 @functools.lru_cache(maxsize=2)

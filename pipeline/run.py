@@ -26,6 +26,7 @@ from pipeline.inputs import digest_inputs
 from pipeline.judge.stage import JudgeStage
 from pipeline.likelihood import LikelihoodStage
 from pipeline.manifest import Manifest
+from pipeline.named import look_for
 from pipeline.pool import PoolSettings, PoolStage
 from pipeline.previous import Previous, basis, find
 from pipeline.recipe import Recipe
@@ -34,6 +35,7 @@ from pipeline.release.folder import report_file
 from pipeline.review.ledger import Ledger, ledger_of
 from pipeline.review.verdicts import Reviews
 from pipeline.review.verdicts import read as read_reviews
+from pipeline.score.learned import reading_for
 from pipeline.score.stage import ScoreStage
 from pipeline.select import SelectStage
 from pipeline.semantic import SemanticStage
@@ -67,7 +69,9 @@ OPTIONAL: dict[str, Callable[[Recipe], bool]] = {
         bool(recipe.contamination.against) and recipe.contamination.cosine is not None
     ),
     "semantic": lambda recipe: recipe.cluster.semantic_threshold is not None,
-    "likelihood": lambda recipe: recipe.score.lm.model is not None,
+    "likelihood": lambda recipe: (
+        recipe.score.lm.model is not None or reading_for(recipe.score.learned) is not None
+    ),
     "judge": lambda recipe: recipe.judge.endpoint is not None,
 }
 
@@ -258,6 +262,7 @@ def curate(
     `mapper` spreads the shards of a stage and never changes the result.
     """
     started = time.perf_counter()
+    look_for(recipe)
     names = stage_names(recipe)
     with workspace.locked(recipe) as run:
         manifests = {

@@ -27,6 +27,7 @@ from pipeline.selection.reviewed import without_rejected
 from pipeline.selection.shares import SPLITS, Shares, sentence, share, top_reasons
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import (
+    BOOKS,
     TABLES_FOLDER,
     count_reasons,
     ordered,
@@ -147,7 +148,7 @@ class SelectStage:
         Test prompts are picked among themselves: no other row changes which they are.
         """
         if self.apart is None:
-            return pl.DataFrame(schema=held_out.BOOKS)
+            return pl.DataFrame(schema=BOOKS)
         capped, _ = cap_model_rows(rows, self.settings)
         capped, last = self._hold(capped, held)
         shares = share(without_rejected(capped), self.settings)

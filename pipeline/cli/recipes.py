@@ -3,6 +3,7 @@
 import typer
 
 from pipeline.cli.words import RecipeName, Settings, print_json
+from pipeline.errors import CurationError, RecipeError
 from pipeline.loading import load
 from pipeline.recipe import Recipe
 
@@ -21,8 +22,14 @@ def schema() -> None:
 
 
 def check(recipe: RecipeName = "lima", setting: Settings = None) -> None:
-    """Check a recipe; prints its errors and ends with status 2 if it has any."""
+    """Check a recipe and what it names; prints its errors and ends with status 2 if it has any."""
+    from pipeline.named import look_for
+
     resolved = load(recipe, list(setting or []))
+    try:
+        look_for(resolved)
+    except CurationError as error:
+        raise RecipeError(str(error)) from error
     typer.echo(
         f"{resolved.name}: sound; {sum(resolved.select.train_quotas.values())} training rows"
     )

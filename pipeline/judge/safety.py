@@ -15,8 +15,8 @@ from pipeline.judge.asking import Asker, estimate
 from pipeline.judge.prompts import Asking, Question, harmful, with_history
 from pipeline.judge.verdict import FAILURES, Verdict
 from pipeline.recipe import Judge
+from pipeline.tables import BOOKS
 
-BOOKS = pl.Schema({"id": pl.String, "reason": pl.String, "detail": pl.String})
 _EVEN = 0.5  # the expected verdict from which a row does harm
 
 

@@ -23,6 +23,7 @@ from pipeline.recipe import Judge, Part, Recipe
 from pipeline.recipe.judge import Scale
 from pipeline.stage import InputFile, Shard, ShardStats
 from pipeline.tables import (
+    BOOKS,
     TABLES_FOLDER,
     count_reasons,
     each_file,
@@ -121,7 +122,7 @@ class JudgeStage:
         Authored refusals are not asked about: they speak of harm on purpose.
         """
         if not self.settings.safety:
-            return pl.DataFrame(schema=safety.BOOKS), (0, 0)
+            return pl.DataFrame(schema=BOOKS), (0, 0)
         rows = rows.filter(~refusals(rows))
         asked = safety.questions(rows, self.judge)
         paid = safety.price(asked, Asker(self.judge, Path()))

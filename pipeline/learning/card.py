@@ -16,6 +16,14 @@ def render(about: Mapping[str, Any]) -> str:
         f"| {name} | {_figure(value['learned'])} | {_figure(value['length'])} |"
         for name, value in measured["figures"].items()
     )
+    read_by = about.get("language_model")
+    sees = "It sees counts of words and marks, and how near the vectors of both texts are."
+    if read_by:
+        sees = (
+            "It sees counts of words and marks, how near the vectors of both texts are, and what leaves layer "
+            f"{read_by['layer']} of `{read_by['model']}` while that reads the response (SHA-256 of the model "
+            f"`{read_by['digest']}`, {read_by['max_tokens']} tokens of prompt and response)."
+        )
     return f"""# A learned score
 
 Trained by `thousand learn` on {trained["rows"]:,} rows of {trained["groups"]} groups ({trained["grouped_by"]}),
@@ -46,7 +54,8 @@ Calibration, on the same rows: the mean score of each tenth beside the mean labe
 
 It is measured on rows like those that it learned from. On another kind of text, or where good meant something
 else to those who labelled, it may rank rows badly: look at what it puts first and last before you give it weight.
-It sees counts of words and marks, and how near the vectors of both texts are. It cannot tell true from false.
+{sees}
+It cannot tell true from false.
 """
 
 

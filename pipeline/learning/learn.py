@@ -1,7 +1,7 @@
 """Train a learned score from a user's labels and write it with its card: `thousand learn`."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from pipeline.learning.measures import (
     rank_correlation,
     reliability,
 )
+from pipeline.lm.states import Reading, states
 from pipeline.manifest import digest_file
 from pipeline.recipe import Embed
-from pipeline.score.learned import Floats, Learned, features, save
+from pipeline.score.learned import STATE, Floats, Learned, features, save
 from pipeline.vectors import PROMPT, RESPONSE, column, matrix
 
 
@@ -52,15 +53,22 @@ def learn(
     *,
     groups: str | None = None,
     settings: Embed | None = None,
+    lm: str | None = None,
     cache: Path | None = None,
     seed: int = 0,
+    done: Callable[[int], None] | None = None,
 ) -> Answer:
     """Train on rows with `prompt`, `response`, `label` and `group`; see pipeline.learning.labels.
 
-    Raises CurationError where there is too little to learn from.
+    `lm` names a language model that reads the responses; `done` hears of those that it has read. Below
+    `cache` lie vectors (`embeddings`) and states (`lm`). Raises CurationError where there is too little to
+    learn from.
     """
     settings = settings or Embed()
-    rows = with_vectors(frame, settings, cache)
+    rows = with_vectors(frame, settings, cache and cache / "embeddings")
+    reading = None
+    if lm:
+        rows, reading = with_states(rows, lm, cache and cache / "lm", done)
     numbers, grouped_by = group_numbers(rows, matrix(rows[PROMPT]), groups)
     labels = rows["label"].to_numpy().astype(np.float64)
     check(labels, numbers)
@@ -71,6 +79,7 @@ def learn(
         "seed": seed,
         "embedding": settings.model,
         "embedding_sha256": dict(decisive(settings))["model"],
+        "language_model": asdict(reading) if reading else None,
         "trained_on": {
             "files": [{"name": path.name, "sha256": _digest(path)} for path in files],
             "rows": len(data),
@@ -101,6 +110,25 @@ def with_vectors(frame: pl.DataFrame, settings: Embed, cache: Path | None) -> pl
     return frame.with_columns(
         column(PROMPT, found[: len(frame)]), column(RESPONSE, found[len(frame) :])
     )
+
+
+def with_states(
+    frame: pl.DataFrame, name: str, cache: Path | None, done: Callable[[int], None] | None = None
+) -> tuple[pl.DataFrame, Reading]:
+    """Add what a language model makes of each response; say how it read them."""
+    from pipeline.lm.load import load_model
+    from pipeline.lm.score import rows_of
+
+    model = load_model(name, cache=cache)
+    reading = Reading.by(model, name)
+    found = states(model, rows_of(frame), reading, cache=cache, threads=2, done=done)
+    lost = int(np.isnan(found).any(axis=1).sum())
+    if lost:
+        raise CurationError(
+            f"{name} makes no finite numbers of {lost} of the {len(frame)} responses; train without --lm, or by "
+            "another model."
+        )
+    return frame.with_columns(column(STATE, found)), reading
 
 
 def compare(data: Training, scores: Floats, length: Floats) -> dict[str, dict[str, Figure]]:

@@ -60,7 +60,7 @@ def run(
 
     if threads:
         torch.set_num_threads(threads)
-    budget = batch_tokens or (CPU_TOKENS if model.device == "cpu" else GPU_TOKENS)
+    budget = batch_tokens or budget_of(model)
     answers: list[TokenNumbers | None] = [None] * len(sequences)
     with torch.inference_mode():
         for places, length, rows in batches([len(s.ids) for s in sequences], budget):
@@ -72,6 +72,11 @@ def run(
             if done:
                 done(len(places))
     return [answer for answer in answers if answer is not None]
+
+
+def budget_of(model: CausalModel) -> int:
+    """Return how many tokens make a batch where the model is."""
+    return CPU_TOKENS if model.device == "cpu" else GPU_TOKENS
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[tuple[list[int], int, int]]:
@@ -89,9 +94,8 @@ def batches(lengths: Sequence[int], budget: int) -> list[tuple[list[int], int, i
     return found
 
 
-def _forward(
-    model: CausalModel, chosen: Sequence[TokenIds], length: int, rows: int, *, moments: bool
-) -> list[TokenNumbers]:
+def padded(model: CausalModel, chosen: Sequence[TokenIds], length: int, rows: int) -> Any:  # noqa: ANN401
+    """Return a batch of token ids, padded on the right, where the model is."""
     import torch
 
     # The last row fills a batch up: its shape must not tell how many rows were left.
@@ -100,9 +104,17 @@ def _forward(
     ids = torch.full((rows, length), pad, dtype=torch.long)
     for place, sequence in enumerate(filled):
         ids[place, : len(sequence.ids)] = torch.tensor(sequence.ids, dtype=torch.long)
-    first = min(sequence.first for sequence in filled)
-    last = max(len(sequence.ids) for sequence in filled)
-    ids = ids.to(model.device)
+    return ids.to(model.device)
+
+
+def _forward(
+    model: CausalModel, chosen: Sequence[TokenIds], length: int, rows: int, *, moments: bool
+) -> list[TokenNumbers]:
+    import torch
+
+    ids = padded(model, chosen, length, rows)
+    first = min(sequence.first for sequence in chosen)
+    last = max(len(sequence.ids) for sequence in chosen)
     found: list[list[Any]] = [[] for _ in chosen]
     kept = torch.arange(first - 1, last - 1, device=model.device)
     if rows > 1:  # a fixed shape for the head as well

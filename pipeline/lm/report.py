@@ -119,13 +119,13 @@ def score_file(
     frame = read_instructions(path)
     frame = frame if limit is None else frame.head(limit)
     model = load_model(name, cache=cache)
-    with _bar(len(frame)) if bar else nullcontext(None) as done:
+    with progress_bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(model, rows_of(frame), max_tokens=max_tokens, cache=cache, done=done)
     table = frame.select("id").hstack(scores.select(list(SCORES)))
     return Scored(path, name, model.dtype, table, frame["source"], time.perf_counter() - started)
 
 
-def _bar(rows: int) -> Any:  # noqa: ANN401
+def progress_bar(rows: int) -> Any:  # noqa: ANN401
     """Draw a bar on standard error; gives the function that moves it."""
     from contextlib import contextmanager
 

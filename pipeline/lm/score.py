@@ -68,8 +68,8 @@ def score(
     done: Callable[[int], None] | None = None,
 ) -> pl.DataFrame:
     """Score rows; `done` hears of finished rows as they are finished, cached ones at once."""
-    keys = [_key(row) for row in rows]
-    folder = cache and cache / _name(model, max_tokens)
+    keys = [row_key(row) for row in rows]
+    folder = cache and cache / cache_name(model, max_tokens)
     known: dict[bytes, dict[str, Any]] = {}
     for part in rowcache.lookup(folder, keys) if folder else ():
         known.update(_by_key(part))
@@ -92,12 +92,13 @@ def _by_key(part: pl.DataFrame) -> Iterable[tuple[bytes, dict[str, Any]]]:
     return zip(part[rowcache.KEY].to_list(), part.drop(rowcache.KEY).to_dicts(), strict=True)
 
 
-def _key(row: Row) -> bytes:
+def row_key(row: Row) -> bytes:
+    """Name what is read of a row, for caches."""
     turns = "" if row.turns is None else turns_key(row.turns)
     return rowcache.text_key(turns, row.response or "")
 
 
-def _name(model: CausalModel, max_tokens: int) -> str:
+def cache_name(model: CausalModel, max_tokens: int, **more: object) -> str:
     """Name the cache folder of all that decides a number besides the row."""
     import torch
     import transformers
@@ -111,6 +112,7 @@ def _name(model: CausalModel, max_tokens: int) -> str:
         "max_tokens": max_tokens,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        **more,
     }
     return f"lm-{digest_json(decides)[:16]}"
 
@@ -118,7 +120,7 @@ def _name(model: CausalModel, max_tokens: int) -> str:
 def _score(
     model: CausalModel, rows: Sequence[Row], max_tokens: int, threads: int | None
 ) -> pl.DataFrame:
-    answers: list[dict[str, Any]] = [{"error": _unfit(row)} for row in rows]
+    answers: list[dict[str, Any]] = [{"error": unfit(row.response)} for row in rows]
     places = [place for place, answer in enumerate(answers) if answer["error"] is None]
     prepared = prepare(model, [rows[place] for place in places], max_tokens)
     # Without a start token nothing predicts the first token of a response alone.
@@ -141,10 +143,11 @@ def _score(
     return frame.with_columns(pl.col(pl.Float64).round(DIGITS))
 
 
-def _unfit(row: Row) -> str | None:
-    if row.response is None:
+def unfit(response: str | None) -> str | None:
+    """Say why a response cannot be read."""
+    if response is None:
         return "there is no response"
-    return None if row.response.strip() else "the response is empty"
+    return None if response.strip() else "the response is empty"
 
 
 def _numbers(row: Prepared, alone: TokenNumbers, given: TokenNumbers | None) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Gates(Part):
         default=0, description="Rows that are copies of another released row, by part `dedup`."
     )
     languages: list[str] | None = Field(
-        default=None, description="ISO 639-1 codes; no response may surely be in another language."
+        default=None,
+        min_length=1,
+        description="ISO 639-1 codes; no response may surely be in another language.",
     )
     reasons: list[Reason] | None = Field(
         default=None,

@@ -82,7 +82,8 @@ class Score(Part):
     lm: LanguageModel = LanguageModel()
     learned: str | None = Field(
         default=None,
-        description="The folder of a score that `thousand learn` trained; null: none.",
+        description="The folder of a score that `thousand learn` trained; null: none. One that was "
+        "trained with --lm lets that model read the rows that can still be picked.",
     )
 
     @model_validator(mode="after")

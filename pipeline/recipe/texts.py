@@ -46,7 +46,7 @@ class Rules(Part):
         default=False, description="True drops prompts that do not stand alone."
     )
     languages: list[str] | None = Field(
-        default=None, description="ISO 639-1 codes that are allowed."
+        default=None, min_length=1, description="ISO 639-1 codes that are allowed; null: all."
     )
     allow_adult: bool = Field(default=False, description="False drops rows marked as adult.")
     written_before: date | None = Field(

@@ -2,12 +2,14 @@
 
 A model is a folder: `model.safetensors` with arrays, `model.json` with what they were made for,
 `README.md` (the card). Nothing in it runs when it is read. A linear member and a forest of small
-trees see the same features; both are on the scale of the training labels, and the score is their
-mean. Whole vectors are left out: they tell the topic, and did not help on sites that a model had
-not seen (docs/quality.md).
+trees are both on the scale of the training labels; the score is their mean. Both see the same
+features; the linear member also sees the state of a language model that read the response, where
+the score was trained with one, and then weighs double. Whole vectors of the embedding are left out:
+they tell the topic, and did not help on sites that a model had not seen (docs/quality.md).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,20 +17,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import TypeAdapter
 
 from pipeline.errors import ModelError
+from pipeline.lm.states import Reading
 from pipeline.manifest import digest_file
 from pipeline.score.surface import FEATURES, surface
 from pipeline.vectors import PROMPT, RESPONSE, cosines, matrix
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "model.safetensors"
 ABOUT = "model.json"
 
 Floats = npt.NDArray[np.float64]
 
-# The features in the order of the arrays.
+# The features in the order of the arrays; a state follows where there is one.
 COLUMNS = (*FEATURES, "fit")
+# What a language model made of the response: a column that the stage `likelihood` adds.
+STATE = "response_state"
+# The share of the linear member, chosen on half of the sites of docs/quality.md.
+_LINEAR, _LINEAR_WITH_STATE = 1 / 2, 2 / 3
 
 _ARRAYS = (
     "mean", "scale", "coefficients", "intercept",
@@ -37,9 +45,13 @@ _ARRAYS = (
 
 
 def features(frame: pl.DataFrame) -> Floats:
-    """Return rows by COLUMNS of a frame with `prompt`, `response` and both vectors, none null."""
+    """Return rows by COLUMNS of a frame with `prompt`, `response` and both vectors, none null.
+
+    With a column `response_state` its numbers follow.
+    """
     fit = cosines(matrix(frame[PROMPT]), matrix(frame[RESPONSE]))
-    return np.column_stack([surface(frame).to_numpy(), fit]).astype(np.float64)
+    state = [matrix(frame[STATE])] if STATE in frame.columns else []
+    return np.column_stack([surface(frame).to_numpy(), fit, *state]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,19 @@ class Learned:
     arrays: dict[str, npt.NDArray[Any]]
     about: dict[str, Any]
 
+    @property
+    def reading(self) -> Reading | None:
+        """How a language model has to read a response before it can be scored; null: it need not."""
+        return reading_of(self.about)
+
     def predict(self, columns: Floats) -> Floats:
-        """Return the score of rows by COLUMNS, on the scale of the training labels."""
+        """Return the score of rows of `features`, on the scale of the training labels."""
         a = self.arrays
         standard = (columns - a["mean"]) / a["scale"]
         # Row by row, so that the sum of a row does not depend on its neighbours.
         linear = np.einsum("ij,j->i", standard, a["coefficients"]) + a["intercept"][0]
-        mean: Floats = (linear + self._trees(columns)) / 2
+        share = _LINEAR_WITH_STATE if columns.shape[1] > len(COLUMNS) else _LINEAR
+        mean: Floats = share * linear + (1 - share) * self._trees(columns)
         return mean
 
     def _trees(self, columns: Floats) -> Floats:
@@ -111,22 +129,24 @@ def load(folder: Path) -> Learned:
             f"{folder} was trained by another version of Thousand, with other features; train it "
             "again with `thousand learn`."
         )
+    reading = reading_of(about)
+    width = reading.width if reading else 0
     if damaged:
         raise ModelError(f"{folder / WEIGHTS} is not the file that was trained; train it again.")
     try:
         arrays = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise ModelError(f"{folder / WEIGHTS} is damaged ({error}); train it again.") from error
-    if not _sound(arrays):
+    if not _sound(arrays, len(COLUMNS) + width):
         raise ModelError(f"{folder / WEIGHTS} holds no arrays of a learned score; train it again.")
     return Learned(arrays, about)
 
 
-def _sound(arrays: dict[str, npt.NDArray[Any]]) -> bool:
+def _sound(arrays: dict[str, npt.NDArray[Any]], wide: int) -> bool:
     """Tell whether arrays from anywhere can be worked with: their shapes, and trees that end."""
     if set(arrays) != set(_ARRAYS) or any(array.ndim != 1 for array in arrays.values()):
         return False
-    nodes, wide = len(arrays["left"]), len(COLUMNS)
+    nodes = len(arrays["left"])
     sizes = dict.fromkeys(("mean", "scale", "coefficients"), wide)
     sizes |= dict.fromkeys(("intercept", "tree_base"), 1)
     sizes |= dict.fromkeys(("right", "feature", "threshold", "value"), nodes)
@@ -137,7 +157,10 @@ def _sound(arrays: dict[str, npt.NDArray[Any]]) -> bool:
         return False
     if not all(np.isfinite(arrays[name]).all() for name in set(_ARRAYS).difference(whole)):
         return False
-    if not (arrays["scale"] > 0).all() or not np.isin(arrays["feature"], np.arange(wide)).all():
+    if (
+        not (arrays["scale"] > 0).all()
+        or not np.isin(arrays["feature"], np.arange(len(COLUMNS))).all()
+    ):
         return False
     starts, left, right = arrays["tree_starts"], arrays["left"], arrays["right"]
     inner = left >= 0
@@ -146,6 +169,33 @@ def _sound(arrays: dict[str, npt.NDArray[Any]]) -> bool:
         (left > np.arange(nodes)) & (right > np.arange(nodes)) & (left < nodes) & (right < nodes)
     )
     return bool(after[inner].all() and ((starts >= 0) & (starts < nodes)).all())
+
+
+def reading_of(about: Mapping[str, Any]) -> Reading | None:
+    """Return how a model that says this of itself wants responses to be read.
+
+    Raises ModelError where that cannot be understood.
+    """
+    said = about.get("language_model")
+    if said is None:
+        return None
+    try:
+        return TypeAdapter(Reading).validate_python(said)
+    except ValueError as error:
+        raise ModelError(
+            "A learned score does not say which language model it was trained with; train it again."
+        ) from error
+
+
+def reading_for(folder: str | None) -> Reading | None:
+    """Return what the learned score of a recipe needs; null also where it cannot be read.
+
+    The stage `score` says what is wrong with a folder.
+    """
+    try:
+        return load(Path(folder)).reading if folder else None
+    except ModelError:
+        return None
 
 
 def check_embedding(model: Learned, digest: str) -> None:
@@ -160,6 +210,10 @@ def check_embedding(model: Learned, digest: str) -> None:
 def measure(frame: pl.DataFrame, model: Learned) -> pl.Series:
     """Return the score of each row of a stage; null for a row without a response."""
     there = frame["response"].is_not_null() & frame[RESPONSE].is_not_null()
+    if model.reading:
+        there &= frame[STATE].is_not_null()  # of the pool the likeliest are read, not all
+    elif STATE in frame.columns:
+        frame = frame.drop(STATE)
     values = np.full(len(frame), np.nan)
     answered = frame.filter(there)
     if len(answered):

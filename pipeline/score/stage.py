@@ -52,6 +52,7 @@ class ScoreStage:
         weights = self.settings.weights.model_dump()
         scores = combine(measured, weights, parts)
         for frame, name in each_file(shard):
+            frame = frame.drop(learned.STATE, strict=False)  # evidence, of no use to later stages
             write(frame.join(scores, on="id", how="left", maintain_order="left"), out / name)
         write(breakdown.table(measured, weights), out / TABLES_FOLDER / breakdown.TABLE)
         facts = {

@@ -15,11 +15,11 @@ from pipeline.selection.churn import Last, keep
 from pipeline.selection.methods import CONTROLS, METHODS, explain_others
 from pipeline.selection.reviewed import books_of_rejected, places, respect, without_rejected
 from pipeline.selection.shares import SPLITS, Shares
+from pipeline.tables import BOOKS
 from pipeline.vectors import Vectors
 
 _VALIDATION_HINT = pl.col("hint").eq("validation").fill_null(False)
 _PICKED = pl.Schema({"id": pl.String, "split": pl.String, "rank": pl.Int32})
-_BOOKS = pl.Schema({"id": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def choose(
     prompts, unused = choose_prompts(rows.filter("only_prompt"), vectors, shares, settings, last)
     return Choice(
         pl.DataFrame(picked + prompts, schema=_PICKED, orient="row").sort("id"),
-        books_of_rejected(rows, pl.DataFrame(dropped + unused, schema=_BOOKS, orient="row")),
+        books_of_rejected(rows, pl.DataFrame(dropped + unused, schema=BOOKS, orient="row")),
         _certificate(answers, vectors, sets),
         {name: sorted(ids) for name, ids in sets.items() if name in CONTROLS},
         {group: facts for group, facts in notes.items() if facts},

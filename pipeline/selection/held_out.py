@@ -16,11 +16,11 @@ from pipeline.dialogue import as_single_turn, every_question
 from pipeline.pool import only_prompt
 from pipeline.recipe import Contamination
 from pipeline.stage import InputFile
+from pipeline.tables import BOOKS
 from pipeline.vectors import PROMPT, matrix
 
 NAME = "the test split"  # as the evidence calls the set
 REASON = "contaminated"
-BOOKS = pl.Schema({"id": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 def overlapping(

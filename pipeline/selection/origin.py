@@ -9,9 +9,9 @@ import math
 import polars as pl
 
 from pipeline.recipe import Select
+from pipeline.tables import BOOKS
 
 REASON = "model_origin"
-_BOOKS = pl.Schema({"id": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 def cap_model_rows(rows: pl.DataFrame, settings: Select) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -26,7 +26,7 @@ def cap_model_rows(rows: pl.DataFrame, settings: Select) -> tuple[pl.DataFrame, 
         ranked = models.sort("quality", "id", descending=[True, False], nulls_last=True)
         over += ranked["id"][allowed:].to_list()
     detail = f"over the share of model rows, {settings.max_model_share:g} of its group"
-    books = pl.DataFrame([(name, REASON, detail) for name in over], schema=_BOOKS, orient="row")
+    books = pl.DataFrame([(name, REASON, detail) for name in over], schema=BOOKS, orient="row")
     return rows.filter(~pl.col("id").is_in(over)), books
 
 

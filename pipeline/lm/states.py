@@ -1,0 +1,164 @@
+"""What a causal model makes of a response while it reads it: hidden states of one layer.
+
+The mean over the tokens of the response, after its prompt, of what leaves a layer at two thirds of
+the depth. Later layers turn to the next token; what they know of a text as a whole stands before
+(found on labels of people, docs/quality.md). The model is read no further than that layer.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import vectorcache
+from pipeline.errors import ModelError
+from pipeline.lm.find import find_model
+from pipeline.lm.forward import TokenIds, batches, budget_of, padded
+from pipeline.lm.load import CausalModel
+from pipeline.lm.rows import Prepared, Row, prepare
+from pipeline.lm.score import ROWS_PER_SEGMENT, cache_name, row_key, unfit
+
+DEPTH = 2 / 3
+MAX_TOKENS = 512
+# Raised when the same model and tokens give other states than before.
+SCHEME = 1
+
+States = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How responses were read for a learned score; another model or layer has other states."""
+
+    model: str  # as `find_model` knows it
+    digest: str
+    layer: int
+    max_tokens: int
+    width: int
+
+    @classmethod
+    def by(cls, model: CausalModel, name: str, max_tokens: int = MAX_TOKENS) -> "Reading":
+        """Say how a model is to read."""
+        config = model.model.config.get_text_config()
+        layer = max(1, round(DEPTH * config.num_hidden_layers))
+        return cls(name, model.digest, layer, max_tokens, config.hidden_size)
+
+
+def check_reading(reading: Reading) -> None:
+    """Raise ModelError where the installed model is another than a score was trained with."""
+    if find_model(reading.model).digest != reading.digest:
+        raise ModelError(
+            f"The learned score was trained with another {reading.model} than is installed here; train it again, "
+            "or install the model that its card names."
+        )
+
+
+def states(
+    model: CausalModel,
+    rows: Sequence[Row],
+    reading: Reading,
+    *,
+    cache: Path | None = None,
+    threads: int | None = None,
+    done: Callable[[int], None] | None = None,
+) -> States:
+    """Return the state of each row, rows by `reading.width`; nan where there is no response."""
+    answers = np.full((len(rows), reading.width), np.nan, np.float16)
+    folder = cache and cache / _name(model, reading)
+    keys = [row_key(row) for row in rows]
+    known = vectorcache.lookup(folder, keys) if folder else {}
+    open_rows = {
+        key: row
+        for key, row in zip(keys, rows, strict=True)
+        if key not in known and unfit(row.response) is None
+    }
+    order = list(open_rows)
+    if done:
+        done(sum(key not in open_rows for key in keys))
+    for start in range(0, len(order), ROWS_PER_SEGMENT):
+        chosen = order[start : start + ROWS_PER_SEGMENT]
+        prepared = prepare(model, [open_rows[key] for key in chosen], reading.max_tokens)
+        new = _read(model, prepared, reading, threads)
+        if folder:
+            vectorcache.store(folder, chosen, new)
+        known.update(zip(chosen, new, strict=True))
+        if done:
+            done(len(chosen))
+    for place, key in enumerate(keys):
+        if key in known:
+            answers[place] = known[key]
+    return answers
+
+
+def _name(model: CausalModel, reading: Reading) -> str:
+    more = {"states": SCHEME, "layer": reading.layer}
+    return cache_name(model, reading.max_tokens, **more).replace("lm-", "states-")
+
+
+def _read(
+    model: CausalModel, rows: Sequence[Prepared], reading: Reading, threads: int | None
+) -> States:
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    # The response counts from its first token; what it is the first after does not matter here.
+    sequences = [
+        TokenIds(before + row.response, len(before))
+        for row in rows
+        for before in [row.prompt or list(model.start)]
+    ]
+    found = np.full((len(rows), reading.width), np.nan, np.float32)
+    with torch.inference_mode(), _until(model, reading.layer) as forward:
+        for places, length, count in batches([len(s.ids) for s in sequences], budget_of(model)):
+            chosen = [sequences[place] for place in places]
+            hidden = forward(padded(model, chosen, length, count))
+            for row, (place, sequence) in enumerate(zip(places, chosen, strict=True)):
+                if sequence.first < len(sequence.ids):
+                    own = hidden[row, sequence.first : len(sequence.ids)].float()
+                    found[place] = own.mean(dim=0).cpu().numpy()
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(found, -limit, limit).astype(np.float16)
+
+
+class _EnoughError(Exception):
+    """The layer was reached: raised in a hook, so that the rest of the model does not run."""
+
+
+@contextlib.contextmanager
+def _until(model: CausalModel, layer: int) -> Iterator[Callable[[Any], Any]]:
+    """Give a function from token ids to what leaves a layer, rows by tokens by width."""
+    left: list[Any] = []
+
+    def stop(_module: Any, _args: Any, output: Any) -> None:  # noqa: ANN401
+        left.append(output[0] if isinstance(output, tuple) else output)
+        raise _EnoughError
+
+    def forward(ids: Any) -> Any:  # noqa: ANN401
+        with contextlib.suppress(_EnoughError):
+            model.model(input_ids=ids, use_cache=False)
+        return left.pop()
+
+    handle = _blocks(model)[layer - 1].register_forward_hook(stop)
+    try:
+        yield forward
+    finally:
+        handle.remove()
+
+
+def _blocks(model: CausalModel) -> Any:  # noqa: ANN401
+    """The layers of a model, whatever its family calls them."""
+    import torch
+
+    count = model.model.config.get_text_config().num_hidden_layers
+    for module in model.model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == count:
+            return module
+    raise ModelError(
+        f"The language model has no list of {count} layers that could be found; it cannot be read for a "
+        "learned score."
+    )
