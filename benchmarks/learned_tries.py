@@ -80,17 +80,18 @@ def main() -> None:
 
 
 def layers(frame: pl.DataFrame, name: str | None, cache: Path | None) -> dict[str, Floats]:
-    """Return what leaves a layer early, at two thirds, and last, while a model reads responses."""
+    """Return what leaves the layers that are used, an early one and the last, while a model reads."""
     if name is None:
         return {}
     model = load_model(name, cache=cache)
     usual = Reading.by(model, name)
     last = model.model.config.get_text_config().num_hidden_layers
     found = {}
-    for layer in (last // 3, usual.layer, last):
-        reading = replace(usual, layer=layer)
+    width = usual.width // len(usual.layers)
+    for chosen in (usual.layers, (last // 3,), (last,)):
+        reading = replace(usual, layers=chosen, width=width * len(chosen))
         read = states(model, rows_of(frame), reading, cache=cache, threads=2)
-        found[f"layer {layer} of {last}"] = read.astype(float)
+        found[f"layer {' and '.join(map(str, chosen))} of {last}"] = read.astype(float)
     return found
 
 

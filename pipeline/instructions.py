@@ -36,7 +36,8 @@ INSTRUCTION = pl.Schema(
 
 ORIGINS = ("human", "model", "unknown")
 
-_ROLES = {
+# Who speaks, by the names that formats give them.
+ROLES = {
     "human": "user",
     "user": "user",
     "prompter": "user",
@@ -47,6 +48,9 @@ _ROLES = {
     "bing": "assistant",
     "bard": "assistant",
     "system": "system",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
 }
 # Other names of a prompt and of its answer, in the order in which they are looked for.
 _PROMPTS = ("prompt", "instruction", "question", "Question", "Instruction", "text", "query")
@@ -305,7 +309,7 @@ def _listed(value: list[Any]) -> list[Turn] | None:
         content = content_of(item)
         if content is None:
             return None
-        turns.append({"role": _ROLES.get(role, role), "content": content})
+        turns.append({"role": ROLES.get(role, role), "content": content})
     return turns
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import SourceError
-from pipeline.instructions import content_of, records
+from pipeline.instructions import ROLES, content_of, records
 from pipeline.sources.opening import bare_name
 
 TEXTS = pl.Schema(
@@ -56,7 +56,10 @@ def _read(path: Path, name: str) -> pl.DataFrame:
         if not isinstance(record, dict):
             raise SourceError(f"{path}, record {number}: not an object with keys.")
         found = next((record[key] for key in _IDS if record.get(key) is not None), number)
-        texts = [(side, text) for side, text in _texts(record) if text.strip()]
+        try:
+            texts = [(side, text) for side, text in _texts(record) if text.strip()]
+        except ValueError as error:
+            raise SourceError(f"{path}, record {number}: {error}.") from error
         if not texts:
             raise SourceError(
                 f"{path}, record {number}: no question in it (it has "
@@ -108,9 +111,16 @@ def _turns(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if isinstance(turn, str):
                 yield ("answer" if number % 2 else "prompt"), turn
             elif isinstance(turn, dict):
-                role = str(turn.get("role") or turn.get("from") or "user").lower()
-                asks = role in ("user", "human", "prompter")
-                yield ("prompt" if asks else "answer"), content_of(turn) or ""
+                yield _side(turn), content_of(turn) or ""
+
+
+def _side(turn: dict[str, Any]) -> str:
+    """Raise ValueError for a speaker of whom nobody knows whether it asks or answers."""
+    said = str(turn.get("role") or turn.get("from") or "user").lower()
+    role = ROLES.get(said)
+    if role is None:
+        raise ValueError(f"a turn is by {said!r}, which is none of {', '.join(ROLES)}")
+    return "prompt" if role == "user" else "answer"
 
 
 def _list(value: Any) -> list[Any]:  # noqa: ANN401

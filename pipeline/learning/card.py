@@ -20,8 +20,8 @@ def render(about: Mapping[str, Any]) -> str:
     sees = "It sees counts of words and marks, and how near the vectors of both texts are."
     if read_by:
         sees = (
-            "It sees counts of words and marks, how near the vectors of both texts are, and what leaves layer "
-            f"{read_by['layer']} of `{read_by['model']}` while that reads the response (SHA-256 of the model "
+            "It sees counts of words and marks, how near the vectors of both texts are, and what leaves layers "
+            f"{' and '.join(map(str, read_by['layers']))} of `{read_by['model']}` while that reads the response (SHA-256 of the model "
             f"`{read_by['digest']}`, {read_by['max_tokens']} tokens of prompt and response)."
         )
     return f"""# A learned score

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.errors import CurationError
 from pipeline.score.learned import COLUMNS, Floats, Learned
 
-PENALTIES = (10.0, 100.0, 1000.0, 10000.0)
+PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 FOLDS = 5
 _INNER_FOLDS = 3
 _TREES = 150

@@ -1,8 +1,8 @@
-"""What a causal model makes of a response while it reads it: hidden states of one layer.
+"""What a causal model makes of a response while it reads it: hidden states of its middle layers.
 
-The mean over the tokens of the response, after its prompt, of what leaves a layer at two thirds of
-the depth. Later layers turn to the next token; what they know of a text as a whole stands before
-(found on labels of people, docs/quality.md). The model is read no further than that layer.
+The mean over the tokens of the response, after its prompt, of what leaves a layer at half and one
+at two thirds of the depth. Later layers turn to the next token; what they know of a text as a whole
+stands before (found on labels of people, docs/quality.md). The rest of the model is not run.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pipeline.lm.load import CausalModel
 from pipeline.lm.rows import Prepared, Row, prepare
 from pipeline.lm.score import ROWS_PER_SEGMENT, cache_name, row_key, unfit
 
-DEPTH = 2 / 3
+DEPTHS = (8 / 15, 2 / 3)
 MAX_TOKENS = 512
 # Raised when the same model and tokens give other states than before.
 SCHEME = 1
@@ -32,20 +32,20 @@ States = npt.NDArray[np.float16]
 
 @dataclass(frozen=True)
 class Reading:
-    """How responses were read for a learned score; another model or layer has other states."""
+    """How responses were read for a learned score; another model or other layers have other states."""
 
     model: str  # as `find_model` knows it
     digest: str
-    layer: int
+    layers: tuple[int, ...]  # ascending; what leaves the first is number 1
     max_tokens: int
-    width: int
+    width: int  # of a state: all layers together
 
     @classmethod
     def by(cls, model: CausalModel, name: str, max_tokens: int = MAX_TOKENS) -> "Reading":
         """Say how a model is to read."""
         config = model.model.config.get_text_config()
-        layer = max(1, round(DEPTH * config.num_hidden_layers))
-        return cls(name, model.digest, layer, max_tokens, config.hidden_size)
+        layers = sorted({max(1, round(depth * config.num_hidden_layers)) for depth in DEPTHS})
+        return cls(name, model.digest, tuple(layers), max_tokens, config.hidden_size * len(layers))
 
 
 def check_reading(reading: Reading) -> None:
@@ -95,7 +95,7 @@ def states(
 
 
 def _name(model: CausalModel, reading: Reading) -> str:
-    more = {"states": SCHEME, "layer": reading.layer}
+    more = {"states": SCHEME, "layers": reading.layers}
     return cache_name(model, reading.max_tokens, **more).replace("lm-", "states-")
 
 
@@ -113,41 +113,45 @@ def _read(
         for before in [row.prompt or list(model.start)]
     ]
     found = np.full((len(rows), reading.width), np.nan, np.float32)
-    with torch.inference_mode(), _until(model, reading.layer) as forward:
+    with torch.inference_mode(), _until(model, reading.layers) as forward:
         for places, length, count in batches([len(s.ids) for s in sequences], budget_of(model)):
             chosen = [sequences[place] for place in places]
             hidden = forward(padded(model, chosen, length, count))
             for row, (place, sequence) in enumerate(zip(places, chosen, strict=True)):
                 if sequence.first < len(sequence.ids):
-                    own = hidden[row, sequence.first : len(sequence.ids)].float()
-                    found[place] = own.mean(dim=0).cpu().numpy()
+                    own = [each[row, sequence.first : len(sequence.ids)].float() for each in hidden]
+                    found[place] = torch.cat([each.mean(dim=0) for each in own]).cpu().numpy()
     limit = float(np.finfo(np.float16).max)
     return np.clip(found, -limit, limit).astype(np.float16)
 
 
 class _EnoughError(Exception):
-    """The layer was reached: raised in a hook, so that the rest of the model does not run."""
+    """The last layer was reached: raised in a hook, so that the rest of the model does not run."""
 
 
 @contextlib.contextmanager
-def _until(model: CausalModel, layer: int) -> Iterator[Callable[[Any], Any]]:
-    """Give a function from token ids to what leaves a layer, rows by tokens by width."""
+def _until(model: CausalModel, layers: Sequence[int]) -> Iterator[Callable[[Any], list[Any]]]:
+    """Give a function from token ids to what leaves each layer, rows by tokens by width."""
     left: list[Any] = []
 
-    def stop(_module: Any, _args: Any, output: Any) -> None:  # noqa: ANN401
+    def keep(_module: Any, _args: Any, output: Any) -> None:  # noqa: ANN401
         left.append(output[0] if isinstance(output, tuple) else output)
-        raise _EnoughError
+        if len(left) == len(layers):
+            raise _EnoughError
 
-    def forward(ids: Any) -> Any:  # noqa: ANN401
+    def forward(ids: Any) -> list[Any]:  # noqa: ANN401
+        left.clear()
         with contextlib.suppress(_EnoughError):
             model.model(input_ids=ids, use_cache=False)
-        return left.pop()
+        return left
 
-    handle = _blocks(model)[layer - 1].register_forward_hook(stop)
+    blocks = _blocks(model)
+    handles = [blocks[layer - 1].register_forward_hook(keep) for layer in layers]
     try:
         yield forward
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _blocks(model: CausalModel) -> Any:  # noqa: ANN401

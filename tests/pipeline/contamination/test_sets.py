@@ -54,6 +54,11 @@ def test_sets_of_one_name_are_told_apart(tmp_path: Path):
         ("set.jsonl", "{bad\n", "line 1: not JSON"),
         ("set.jsonl", "", "holds no records"),
         ("set.txt", "x", "give a .jsonl"),
+        (
+            "set.jsonl",
+            '{"messages": [{"role": "examiner", "content": "Why?"}]}\n',
+            "record 1: a turn is by 'examiner'",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(name: str, content: str, said: str, tmp_path: Path):
