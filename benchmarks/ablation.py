@@ -60,7 +60,7 @@ def candidates(frame: pl.DataFrame, cache: Path | None) -> pl.DataFrame:
 def read_by(frame: pl.DataFrame, lm: str, cache: Path | None) -> pl.DataFrame:
     """Add what a language model makes of each response, alone and after its prompt."""
     model = load_model(lm, cache=cache)
-    found = score(model, rows_of(frame), max_tokens=LM_TOKENS, cache=cache, threads=1)
+    found = score(model, rows_of(frame), max_tokens=LM_TOKENS, cache=cache, threads=2)
     named = ("ifd", "perplexity_given_prompt")
     return frame.hstack(found.select(pl.col(name).alias(f"lm_{name}") for name in named))
 

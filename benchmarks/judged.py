@@ -21,7 +21,7 @@ from pipeline.recipe import Judge
 Floats = NDArray[np.float64]
 Column = Callable[[pl.DataFrame, Floats], str]
 
-ROWS = 150  # of each set; half as many pairs
+ROWS = 100  # of each set; half as many pairs
 ALL = "**all, default weights**"
 
 

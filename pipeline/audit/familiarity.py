@@ -16,6 +16,7 @@ import polars as pl
 
 from pipeline.audit.diversity import spread
 from pipeline.audit.space import draw
+from pipeline.cores import cores
 
 LENGTHS = (32, 64, 128, 256)
 FEWEST = 10  # texts of a kind below which no curve is drawn
@@ -113,6 +114,7 @@ def _scored(texts: pl.DataFrame, length: int, model: Any, cache: Path | None) ->
         [Row(text) for text in kept["text"]],
         max_tokens=_TOKENS_PER_WORD * length,
         cache=cache and cache / "scores",
+        threads=cores(),
     )
     return kept.hstack(found.select("loss", "min_k")).drop_nulls(["loss", "min_k"])
 

@@ -7,6 +7,7 @@ not train on, so that a topic learned by heart earns nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,24 +131,33 @@ def out_of_fold(data: Training, seed: int = 0, count: int = FOLDS) -> Floats:
 
 def _penalty(data: Training) -> float:
     """Choose the penalty with the least squared error on groups held out of these rows."""
-    parts = folds(data.groups, _INNER_FOLDS)
     errors = np.zeros(len(PENALTIES))
-    for held in parts:
+    for held in folds(data.groups, _INNER_FOLDS):
         rest, test = data.take(~held), data.take(held)
-        for place, penalty in enumerate(PENALTIES):
-            mean, scale, coefficients, intercept = _linear(rest, penalty)
-            found = (test.columns - mean) / scale @ coefficients + intercept
-            errors[place] += np.sum((found - test.labels) ** 2)
+        mean, scale = _scaling(rest.columns)
+        # All penalties in one fit, as if each were for a label of its own.
+        many = np.repeat(rest.labels[:, None], len(PENALTIES), axis=1)
+        ridge = _ridge(np.array(PENALTIES)).fit((rest.columns - mean) / scale, many)
+        found = ridge.predict((test.columns - mean) / scale)
+        errors += np.sum((found - test.labels[:, None]) ** 2, axis=0)
     return PENALTIES[int(np.argmin(errors))]
 
 
 def _linear(data: Training, penalty: float) -> tuple[Floats, Floats, Floats, float]:
+    mean, scale = _scaling(data.columns)
+    ridge = _ridge(penalty).fit((data.columns - mean) / scale, data.labels)
+    return mean, scale, np.asarray(ridge.coef_, np.float64), float(ridge.intercept_)
+
+
+def _scaling(columns: Floats) -> tuple[Floats, Floats]:
+    deviation = columns.std(axis=0)
+    return columns.mean(axis=0), np.where(deviation > 1e-9, deviation, 1.0)
+
+
+def _ridge(penalty: float | Floats) -> Any:  # noqa: ANN401
     from sklearn.linear_model import Ridge
 
-    mean, deviation = data.columns.mean(axis=0), data.columns.std(axis=0)
-    scale = np.where(deviation > 1e-9, deviation, 1.0)
-    ridge = Ridge(alpha=penalty).fit((data.columns - mean) / scale, data.labels)
-    return mean, scale, np.asarray(ridge.coef_, np.float64), float(ridge.intercept_)
+    return Ridge(alpha=penalty, solver="cholesky")
 
 
 def _forest(trees: Sequence[object]) -> dict[str, npt.NDArray[np.generic]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipeline.cores import cores
 from pipeline.embed import decisive, embed_texts
 from pipeline.errors import CurationError
 from pipeline.learning.card import render
@@ -106,7 +107,7 @@ def learn(
 def with_vectors(frame: pl.DataFrame, settings: Embed, cache: Path | None) -> pl.DataFrame:
     """Add the vectors of prompt and response, from the cache where they are known."""
     texts = frame["prompt"].to_list() + frame["response"].to_list()
-    found, _ = embed_texts(texts, settings, decisive(settings), cache, threads=2)
+    found, _ = embed_texts(texts, settings, decisive(settings), cache, threads=cores())
     return frame.with_columns(
         column(PROMPT, found[: len(frame)]), column(RESPONSE, found[len(frame) :])
     )
@@ -121,7 +122,7 @@ def with_states(
 
     model = load_model(name, cache=cache)
     reading = Reading.by(model, name)
-    found = states(model, rows_of(frame), reading, cache=cache, threads=2, done=done)
+    found = states(model, rows_of(frame), reading, cache=cache, threads=cores(), done=done)
     lost = int(np.isnan(found).any(axis=1).sum())
     if lost:
         raise CurationError(

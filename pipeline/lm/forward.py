@@ -6,9 +6,10 @@ attention no token before the padding can see. Logits are made only where a toke
 somebody asked for: those of the prompt and of the padding would be most of the work in the head.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ GPU_TOKENS = 16384
 CHUNK = 16
 # Raised when the same model and tokens give other numbers than before.
 SCHEME = 1
+
+Batch = tuple[list[int], int, int]  # places of sequences, their padded length, rows
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -52,26 +56,49 @@ def run(
     *,
     moments: bool = False,
     batch_tokens: int | None = None,
-    threads: int | None = None,
+    threads: int = 1,
     done: Callable[[int], None] | None = None,
 ) -> list[TokenNumbers]:
     """Return the numbers of each sequence, in the order given; `done` hears of finished ones."""
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
+    def numbers(batch: Batch) -> list[TokenNumbers]:
+        places, length, rows = batch
+        with torch.inference_mode():
+            return _forward(
+                model, [sequences[place] for place in places], length, rows, moments=moments
+            )
+
     budget = batch_tokens or budget_of(model)
+    cut = batches([len(s.ids) for s in sequences], budget)
     answers: list[TokenNumbers | None] = [None] * len(sequences)
-    with torch.inference_mode():
-        for places, length, rows in batches([len(s.ids) for s in sequences], budget):
-            chosen = [sequences[place] for place in places]
-            for place, found in zip(
-                places, _forward(model, chosen, length, rows, moments=moments), strict=True
-            ):
-                answers[place] = found
-            if done:
-                done(len(places))
+    for (places, _, _), found in zip(cut, spread(numbers, cut, threads), strict=True):
+        for place, answer in zip(places, found, strict=True):
+            answers[place] = answer
+        if done:
+            done(len(places))
     return [answer for answer in answers if answer is not None]
+
+
+def spread(
+    function: Callable[[Batch], Answer], cut: Sequence[Batch], threads: int
+) -> Iterator[Answer]:
+    """Yield what a function makes of each batch, in their order.
+
+    Several batches at a time, each multiplied by one core: cores that share one multiplication wait for
+    each other, and where other programs run, they wait most of the time.
+    """
+    import torch
+
+    def alone() -> None:
+        torch.set_num_threads(1)
+
+    if threads == 1:
+        alone()
+        yield from map(function, cut)
+        return
+    with ThreadPoolExecutor(threads, initializer=alone) as pool:
+        yield from pool.map(function, cut)
 
 
 def budget_of(model: CausalModel) -> int:
@@ -79,7 +106,7 @@ def budget_of(model: CausalModel) -> int:
     return CPU_TOKENS if model.device == "cpu" else GPU_TOKENS
 
 
-def batches(lengths: Sequence[int], budget: int) -> list[tuple[list[int], int, int]]:
+def batches(lengths: Sequence[int], budget: int) -> list[Batch]:
     """Return (places, padded length, rows) of each batch, the longest first."""
     buckets: dict[tuple[int, int], list[int]] = {}
     for place, length in enumerate(lengths):

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.cores import cores
 from pipeline.errors import CurationError
 from pipeline.instructions import read_instructions
 from pipeline.lm.load import load_model
@@ -120,7 +121,14 @@ def score_file(
     frame = frame if limit is None else frame.head(limit)
     model = load_model(name, cache=cache)
     with progress_bar(len(frame)) if bar else nullcontext(None) as done:
-        scores = score(model, rows_of(frame), max_tokens=max_tokens, cache=cache, done=done)
+        scores = score(
+            model,
+            rows_of(frame),
+            max_tokens=max_tokens,
+            cache=cache,
+            threads=cores(),
+            done=done,
+        )
     table = frame.select("id").hstack(scores.select(list(SCORES)))
     return Scored(path, name, model.dtype, table, frame["source"], time.perf_counter() - started)
 

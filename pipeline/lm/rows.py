@@ -4,11 +4,14 @@ The response is tokenised by itself, so that it has the same tokens with and wit
 their losses can be compared token by token.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.lm.load import CausalModel
 from pipeline.lm.template import Turn
+
+_lock = threading.Lock()
 
 # Of the window, what the prompt may take at least where prompt and response are both too long.
 PROMPT_SHARE = 1 / 3
@@ -36,10 +39,15 @@ class Prepared:
 def prepare(model: CausalModel, rows: Sequence[Row], max_tokens: int) -> list[Prepared]:
     """Tokenise rows and cut them to `max_tokens` or the model's window, whichever is less."""
     window = min(max_tokens, model.window)
+    # Whether special tokens are split is a switch of the tokenizer, which all threads share.
+    with _lock:
+        responses = _tokens(model, [row.response or "" for row in rows])
+        heads = [
+            ([], 0) if row.turns is None else _prompt(model, row.turns, window, response)
+            for row, response in zip(rows, responses, strict=True)
+        ]
     prepared = []
-    responses = _tokens(model, [row.response or "" for row in rows])
-    for row, response in zip(rows, responses, strict=True):
-        head, whole = ([], 0) if row.turns is None else _prompt(model, row.turns, window, response)
+    for row, response, (head, whole) in zip(rows, responses, heads, strict=True):
         kept = response[: window - max(len(head), len(model.start))]
         cut = len(head) < whole or len(kept) < len(response)
         prompt = None if row.turns is None else head

@@ -64,7 +64,7 @@ def score(
     *,
     max_tokens: int = 512,
     cache: Path | None = None,
-    threads: int | None = None,
+    threads: int = 1,
     done: Callable[[int], None] | None = None,
 ) -> pl.DataFrame:
     """Score rows; `done` hears of finished rows as they are finished, cached ones at once."""
@@ -117,9 +117,7 @@ def cache_name(model: CausalModel, max_tokens: int, **more: object) -> str:
     return f"lm-{digest_json(decides)[:16]}"
 
 
-def _score(
-    model: CausalModel, rows: Sequence[Row], max_tokens: int, threads: int | None
-) -> pl.DataFrame:
+def _score(model: CausalModel, rows: Sequence[Row], max_tokens: int, threads: int) -> pl.DataFrame:
     answers: list[dict[str, Any]] = [{"error": unfit(row.response)} for row in rows]
     places = [place for place, answer in enumerate(answers) if answer["error"] is None]
     prepared = prepare(model, [rows[place] for place in places], max_tokens)

@@ -6,6 +6,7 @@ stands before (found on labels of people, docs/quality.md). The rest of the mode
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from pipeline import vectorcache
 from pipeline.errors import ModelError
 from pipeline.lm.find import find_model
-from pipeline.lm.forward import TokenIds, batches, budget_of, padded
+from pipeline.lm.forward import Batch, TokenIds, batches, budget_of, padded, spread
 from pipeline.lm.load import CausalModel
 from pipeline.lm.rows import Prepared, Row, prepare
 from pipeline.lm.score import ROWS_PER_SEGMENT, cache_name, row_key, unfit
@@ -63,7 +64,7 @@ def states(
     reading: Reading,
     *,
     cache: Path | None = None,
-    threads: int | None = None,
+    threads: int = 1,
     done: Callable[[int], None] | None = None,
 ) -> States:
     """Return the state of each row, rows by `reading.width`; nan where there is no response."""
@@ -99,28 +100,29 @@ def _name(model: CausalModel, reading: Reading) -> str:
     return cache_name(model, reading.max_tokens, **more).replace("lm-", "states-")
 
 
-def _read(
-    model: CausalModel, rows: Sequence[Prepared], reading: Reading, threads: int | None
-) -> States:
+def _read(model: CausalModel, rows: Sequence[Prepared], reading: Reading, threads: int) -> States:
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
-    # The response counts from its first token; what it is the first after does not matter here.
+    # The response counts from its first token on, which nothing need predict.
     sequences = [
         TokenIds(before + row.response, len(before))
         for row in rows
         for before in [row.prompt or list(model.start)]
     ]
     found = np.full((len(rows), reading.width), np.nan, np.float32)
-    with torch.inference_mode(), _until(model, reading.layers) as forward:
-        for places, length, count in batches([len(s.ids) for s in sequences], budget_of(model)):
+    cut = batches([len(s.ids) for s in sequences], budget_of(model))
+    with _until(model, reading.layers) as forward:
+
+        def mean(batch: Batch) -> None:
+            places, length, count = batch
             chosen = [sequences[place] for place in places]
-            hidden = forward(padded(model, chosen, length, count))
-            for row, (place, sequence) in enumerate(zip(places, chosen, strict=True)):
-                if sequence.first < len(sequence.ids):
+            with torch.inference_mode():
+                hidden = forward(padded(model, chosen, length, count))
+                for row, (place, sequence) in enumerate(zip(places, chosen, strict=True)):
                     own = [each[row, sequence.first : len(sequence.ids)].float() for each in hidden]
                     found[place] = torch.cat([each.mean(dim=0) for each in own]).cpu().numpy()
+
+        list(spread(mean, cut, threads))
     limit = float(np.finfo(np.float16).max)
     return np.clip(found, -limit, limit).astype(np.float16)
 
@@ -132,17 +134,23 @@ class _EnoughError(Exception):
 @contextlib.contextmanager
 def _until(model: CausalModel, layers: Sequence[int]) -> Iterator[Callable[[Any], list[Any]]]:
     """Give a function from token ids to what leaves each layer, rows by tokens by width."""
-    left: list[Any] = []
+    own = threading.local()  # a hook hears of all threads' passes through the model
 
     def keep(_module: Any, _args: Any, output: Any) -> None:  # noqa: ANN401
+        left = getattr(own, "left", None)
+        if left is None:
+            return
         left.append(output[0] if isinstance(output, tuple) else output)
         if len(left) == len(layers):
             raise _EnoughError
 
     def forward(ids: Any) -> list[Any]:  # noqa: ANN401
-        left.clear()
-        with contextlib.suppress(_EnoughError):
-            model.model(input_ids=ids, use_cache=False)
+        left = own.left = []
+        try:
+            with contextlib.suppress(_EnoughError):
+                model.model(input_ids=ids, use_cache=False)
+        finally:
+            del own.left
         return left
 
     blocks = _blocks(model)

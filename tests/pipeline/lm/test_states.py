@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -65,8 +66,11 @@ def test_a_state_is_the_mean_over_the_response_of_what_leaves_the_layer(tiny: Ca
 
 def test_a_state_does_not_depend_on_the_rows_beside_it(tiny: CausalModel):
     reading = Reading.by(tiny, "tiny", max_tokens=64)
-    alone = [states(tiny, [row], reading)[0] for row in rows()]
-    assert np.array_equal(states(tiny, rows()[::-1], reading)[::-1], np.array(alone))
+    alone = np.array([states(tiny, [row], reading)[0] for row in rows()])
+    assert np.array_equal(states(tiny, rows()[::-1], reading)[::-1], alone)
+    with ThreadPoolExecutor(4) as pool:  # as shards of a run, on one model
+        together = pool.map(lambda _: states(tiny, rows(), reading, threads=2), range(8))
+        assert all(np.array_equal(each, alone) for each in together)
 
 
 def test_no_response_has_no_state_and_a_second_time_nothing_is_read(
