@@ -9,7 +9,6 @@ scored by models that learned from all sites but their own fold, says what the c
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,8 @@ from numpy.typing import NDArray
 from quality import read_rated
 
 from pipeline.learning.fit import FOLDS, Training, folds, out_of_fold
-from pipeline.learning.learn import with_vectors
+from pipeline.learning.learn import with_states, with_vectors
 from pipeline.learning.measures import rank_correlation
-from pipeline.lm.load import load_model
-from pipeline.lm.score import rows_of
-from pipeline.lm.states import Reading, states
 from pipeline.recipe import Embed
 from pipeline.score.learned import features
 from pipeline.vectors import PROMPT, RESPONSE, matrix
@@ -37,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--lm", help="a causal language model, whose layers are tried, too")
+    parser.add_argument("--lm", help="a causal language model that reads the responses, too")
     words = parser.parse_args()
     published, frame, labels = read_rated(words.data)
     frame = with_vectors(frame, Embed(), words.cache)
@@ -54,9 +50,10 @@ def main() -> None:
         "support vectors on ranks, vectors alone": (vectors, support),
     }
     learned = {"as `thousand learn` does": columns}
-    for name, read in layers(frame, words.lm, words.cache).items():
-        learned[f"as `thousand learn` does, {name}"] = np.hstack([columns, read])
-        ways[f"ridge on ranks, {name}, alone"] = (read, ridge)
+    if words.lm:
+        read = features(with_states(frame, words.lm, words.cache)[0])
+        learned[f"the same, responses read by {words.lm}"] = read
+        ways[f"ridge on ranks, {words.lm} alone"] = (read[:, columns.shape[1] :], ridge)
     everything = np.ones(len(ours), bool)
     for title, rows, shown in (
         ("Half of the sites", ours, ours),
@@ -77,22 +74,6 @@ def main() -> None:
             ]
             cells.append([name, *(f"{value:.3f}" for value in found)])
         print(f"{title}: {int(kept.sum()):,} pairs.\n\n{table(['way', *labels], cells)}\n")
-
-
-def layers(frame: pl.DataFrame, name: str | None, cache: Path | None) -> dict[str, Floats]:
-    """Return what leaves the layers that are used, an early one and the last, while a model reads."""
-    if name is None:
-        return {}
-    model = load_model(name, cache=cache)
-    usual = Reading.by(model, name)
-    last = model.model.config.get_text_config().num_hidden_layers
-    found = {}
-    width = usual.width // len(usual.layers)
-    for chosen in (usual.layers, (last // 3,), (last,)):
-        reading = replace(usual, layers=chosen, width=width * len(chosen))
-        read = states(model, rows_of(frame), reading, cache=cache, threads=2)
-        found[f"layer {' and '.join(map(str, chosen))} of {last}"] = read.astype(float)
-    return found
 
 
 def held_out(way: Way, columns: Floats, labels: Floats, sites: NDArray[np.int64]) -> Floats:

