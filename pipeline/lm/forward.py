@@ -22,7 +22,9 @@ CPU_TOKENS = 256
 GPU_TOKENS = 16384
 # Positions whose logits are held at once in float32: as many as stay in the cache of a processor.
 # 256 take five times as long as 16 each.
-CHUNK = 16
+CPU_CHUNK = 16
+# A graphics card waits for each chunk to come back, so there few and large ones are better.
+GPU_CHUNK = 1024
 # Raised when the same model and tokens give other numbers than before.
 SCHEME = 1
 
@@ -147,11 +149,12 @@ def _forward(
     if rows > 1:  # a fixed shape for the head as well
         first, kept = 1, torch.arange(0, length - 1, device=model.device)
     logits = model.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
+    chunk = CPU_CHUNK if model.device == "cpu" else GPU_CHUNK
     for place, sequence in enumerate(chosen):
         begin, end = sequence.first - first, len(sequence.ids) - first
         targets = ids[place, sequence.first : len(sequence.ids)]
-        for start in range(begin, end, CHUNK):
-            part = logits[place, start : min(start + CHUNK, end)].float()
+        for start in range(begin, end, chunk):
+            part = logits[place, start : min(start + chunk, end)].float()
             wanted = targets[start - begin : start - begin + len(part)]
             found[place].append(_numbers(part, wanted, moments=moments))
     return [
