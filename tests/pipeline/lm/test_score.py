@@ -1,3 +1,4 @@
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -190,6 +191,57 @@ def test_wrong_models_say_what_is_missing(
     small = make_model(tmp_path / "small", size=40)
     with pytest.raises(ModelError, match="do not belong together"):
         load_model(str(small))
+    for name in ("./no-folder/model", "gone.gguf", "/gone/model"):
+        with pytest.raises(ModelError, match=f"no folder or file {name}") as caught:
+            load_model(name)
+        assert "hf download" not in str(caught.value)
+    (tmp_path / "broken.gguf").write_bytes(b"not GGUF")
+    for cache in (None, tmp_path / "cache"):
+        with pytest.raises(ModelError, match=r"broken\.gguf cannot be read as a GGUF file"):
+            load_model(str(tmp_path / "broken.gguf"), cache=cache)
+    assert not any((tmp_path / "cache").glob("*"))
+
+
+def test_a_model_with_weights_missing_is_refused_but_tied_ones_are_there(
+    make_model: Callable[..., Path], tmp_path: Path
+):
+    from safetensors.torch import load_file, save_file
+
+    folder = make_model(tmp_path / "whole")
+    weights = load_file(folder / "model.safetensors")
+    head = weights.pop("lm_head.weight")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of its model's weights, such as lm_head\.weight"):
+        load_model(str(folder), "float32", "cpu")
+    config = folder / "config.json"
+    tied = json.loads(config.read_text("utf-8")) | {"tie_word_embeddings": True}
+    config.write_text(json.dumps(tied), encoding="utf-8")
+    model = load_model(str(folder), "float32", "cpu").model
+    assert model.lm_head.weight.equal(weights["model.embed_tokens.weight"])
+    assert not model.lm_head.weight.equal(head)
+
+
+def test_a_model_that_sees_what_it_should_predict_is_refused(tiny_folder: Path, tmp_path: Path):
+    from transformers import BertConfig, BertLMHeadModel
+
+    folder = shutil.copytree(tiny_folder, tmp_path / "bert")
+    size = load_model(str(tiny_folder), "float32", "cpu").model.config.vocab_size
+    for decodes in (True, False):
+        config = BertConfig(
+            vocab_size=size,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            initializer_range=0.6,
+            is_decoder=decodes,
+        )
+        BertLMHeadModel(config).save_pretrained(folder)
+        if decodes:
+            assert load_model(str(folder), "float32", "cpu").window == 512
+    for dtype in ("float32", "bfloat16"):
+        with pytest.raises(ModelError, match="is no causal language model"):
+            load_model(str(folder), dtype, "cpu")
 
 
 @pytest.mark.slow
