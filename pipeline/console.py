@@ -108,6 +108,12 @@ def print_result(result: Result, console: Console) -> None:
         console.print(f"[yellow]short:[/] {escape(line)}", highlight=False)
     for sentence in result.skipped:
         console.print(f"[yellow]skipped:[/] {escape(sentence)}", highlight=False)
+    if result.unscored:
+        console.print(
+            f"[yellow]unscored:[/] {result.unscored:,} picked rows have no quality: they lack every "
+            "part that score.weights counts, and stand behind all others",
+            highlight=False,
+        )
     again = " (unchanged)" if result.unchanged else ""
     console.print(f"release: [bold]{escape(result.release)}[/]{again}", highlight=False)
     if result.report:

@@ -20,13 +20,13 @@ from pipeline.score import learned
 def look_for(recipe: Recipe) -> None:
     """Raise a CurationError for a model, a file or a language that is not there, or does not fit."""
     _check_languages(recipe)
-    folder = encoder.find_model(recipe.embed.model)
+    encoder.find_model(recipe.embed.model)
     set_digests(recipe.contamination)
     if recipe.score.lm.model:
         find.find_model(recipe.score.lm.model)
     if recipe.score.learned:
         model = learned.load(Path(recipe.score.learned))
-        learned.check_embedding(model, encoder.model_digest(folder))
+        learned.check_embedding(model, recipe.embed)
         if model.reading:
             check_reading(model.reading)
 

@@ -134,6 +134,7 @@ class Result:
     seconds: float
     shortfall: list[dict[str, Any]]
     skipped: list[str] = field(default_factory=list)
+    unscored: int = 0  # training and validation rows without a quality
     unchanged: bool = False
     report: str = ""  # an HTML file
 
@@ -304,6 +305,7 @@ def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: flo
         seconds=round(seconds, 2),
         shortfall=facts["shortfall"],
         skipped=[shard["skipped"] for shard in ingest.values() if "skipped" in shard],
+        unscored=_unscored(run / "select"),
         unchanged=built.existed,
         report=str(report_file(built.path)),
     )
@@ -314,6 +316,13 @@ def _groups(select: Path) -> dict[str, int]:
     picked = pl.scan_parquet([entry.path for entry in outputs(select)])
     train = picked.filter(pl.col("split") == "train").group_by("group").len().collect()
     return dict(train.sort("group").iter_rows())
+
+
+def _unscored(select: Path) -> int:
+    """Count the rows with a response that were picked without a quality."""
+    picked = pl.scan_parquet([entry.path for entry in outputs(select)])
+    answers = picked.filter(pl.col("split") != "test")
+    return int(answers.select(pl.col("quality").null_count()).collect().item())
 
 
 def funnel(manifests: dict[str, Manifest]) -> list[FunnelLine]:

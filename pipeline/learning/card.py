@@ -27,7 +27,7 @@ def render(about: Mapping[str, Any]) -> str:
     return f"""# A learned score
 
 Trained by `thousand learn` on {trained["rows"]:,} rows of {trained["groups"]} groups ({trained["grouped_by"]}),
-labels {trained["labels"]}, fit by `{about["embedding"]}`, seed {about["seed"]}. The recipe names it:
+labels {trained["labels"]}, fit by `{about["embedding"]["model"]}` (`embed.max_tokens` {about["embedding"]["max_tokens"]}), seed {about["seed"]}. The recipe names it:
 `score.learned: <this folder>`.
 
 | file | SHA-256 |

@@ -26,7 +26,7 @@ from pipeline.learning.measures import (
 from pipeline.lm.states import Reading, states
 from pipeline.manifest import digest_file
 from pipeline.recipe import Embed
-from pipeline.score.learned import STATE, Floats, Learned, features, save
+from pipeline.score.learned import STATE, Floats, Learned, embedding_of, features, save
 from pipeline.vectors import PROMPT, RESPONSE, column, matrix
 
 
@@ -78,8 +78,7 @@ def learn(
     figures = compare(data, held_out, rows["response"].str.len_chars().to_numpy().astype(float))
     about = {
         "seed": seed,
-        "embedding": settings.model,
-        "embedding_sha256": dict(decisive(settings))["model"],
+        "embedding": embedding_of(settings),
         "language_model": asdict(reading) if reading else None,
         "trained_on": {
             "files": [{"name": path.name, "sha256": _digest(path)} for path in files],

@@ -57,7 +57,9 @@ def find_model(name: str) -> Found:
     if path.is_dir():
         return _in_folder(name, path)
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or path.suffix == ".gguf":
-        raise ModelError(f"There is no folder or file {name} with a language model; look at the path.")
+        raise ModelError(
+            f"There is no folder or file {name} with a language model; look at the path."
+        )
     module = name.replace("-", "_")
     if module.isidentifier():
         spec = importlib.util.find_spec(module)

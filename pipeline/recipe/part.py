@@ -17,9 +17,9 @@ OWN_SEED = "Set it only to differ from the recipe's seed."
 
 
 class Part(BaseModel):
-    """Base of all parts: nothing unknown, nothing changed later."""
+    """Base of all parts: nothing unknown, nothing changed later, no number that JSON cannot hold."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -38,7 +38,7 @@ from pipeline.tables import TABLES_FOLDER
 logger = logging.getLogger(__name__)
 
 SIDE_PRODUCTS = ("signatures",)  # stages whose rows do not go on to the next
-_BUILD_VERSION = 5  # raised when the same run gives another release
+_BUILD_VERSION = 6  # raised when the same run gives another release
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def render(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
         _funnel(manifest),
         _groups(manifest, rows),
         _licences(licences, len(rows)),
-        _picking(manifest),
+        _picking(manifest, rows),
         _gates(manifest),
         _columns(rows),
         LIMITS,
@@ -171,7 +171,7 @@ def _values(licences: Summary, names: Sequence[str]) -> str:
     return ", ".join(code(value) for spdx in names for value in licences.written[spdx])
 
 
-def _picking(manifest: Mapping[str, Any]) -> str:
+def _picking(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
     select = manifest["recipe"]["select"]
     text = (
         f"## How rows were picked\n\nMethod `{select['method']}`, seed {select['seed']}, within "
@@ -184,6 +184,12 @@ def _picking(manifest: Mapping[str, Any]) -> str:
     ]
     if filled:
         text += f" Rows taken beyond their quota to fill the gap: {', '.join(filled)}."
+    unscored = rows.filter(pl.col("split") != "test")["quality"].null_count()
+    if unscored:
+        text += (
+            f"\n\n{unscored:,} training and validation rows have no `quality`: they lack every part of the "
+            "score that the recipe gives weight (`score.weights`), and stood behind all others."
+        )
     lines = _certificate(manifest["certificate"])
     if lines:
         text += (

@@ -39,6 +39,6 @@ def combine(
 def _score(part: Evidence) -> pl.Expr:
     value = pl.col(part.name).cast(pl.Float64)
     if part.ranked:
-        rank = (value.rank("average") - 0.5) / value.count()
+        rank = (part.order(value).rank("average") - 0.5) / value.count()
         value = rank.over("group")
     return part.shape(value).clip(0, 1).round(DIGITS)

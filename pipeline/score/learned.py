@@ -19,9 +19,11 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import TypeAdapter
 
+from pipeline.encoder import find_model, model_digest
 from pipeline.errors import ModelError
 from pipeline.lm.states import Reading
 from pipeline.manifest import digest_file
+from pipeline.recipe import Embed
 from pipeline.score.surface import FEATURES, surface
 from pipeline.vectors import PROMPT, RESPONSE, cosines, matrix
 
@@ -96,13 +98,12 @@ class Learned:
 
 def save(model: Learned, folder: Path) -> None:
     """Write the model's files; `model.json` last, with the digest of the arrays."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as as_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).unlink(missing_ok=True)
-    save_file(
-        {name: np.ascontiguousarray(model.arrays[name]) for name in _ARRAYS}, folder / WEIGHTS
-    )
+    arrays = {name: np.ascontiguousarray(model.arrays[name]) for name in _ARRAYS}
+    (folder / WEIGHTS).write_bytes(as_bytes(arrays))  # their own writer hides the file from others
     about = {**model.about, "format": FORMAT, "sha256": digest_file(folder / WEIGHTS)}
     (folder / ABOUT).write_text(
         json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -198,13 +199,22 @@ def reading_for(folder: str | None) -> Reading | None:
         return None
 
 
-def check_embedding(model: Learned, digest: str) -> None:
-    """Raise ModelError where rows are embedded by another model than the training rows were."""
-    if model.about.get("embedding_sha256") != digest:
-        raise ModelError(
-            f"The learned score was trained with the embedding model {model.about.get('embedding')}, "
-            "and the recipe's embed.model is another: train it again with that one."
-        )
+def embedding_of(settings: Embed) -> dict[str, Any]:
+    """Return what decides the vectors that a score learns from, but for their rounding."""
+    digest = model_digest(find_model(settings.model))
+    return {"model": settings.model, "sha256": digest, "max_tokens": settings.max_tokens}
+
+
+def check_embedding(model: Learned, settings: Embed) -> None:
+    """Raise ModelError where rows are embedded otherwise than the training rows were."""
+    trained, asked = model.about.get("embedding") or {}, embedding_of(settings)
+    for name, key in (("model", "sha256"), ("max_tokens", "max_tokens")):
+        if trained.get(key) != asked[key]:
+            raise ModelError(
+                f"The learned score was trained with embed.{name} {trained.get(name)}, and the recipe has "
+                f"{'another of that name' if trained.get(name) == asked[name] else asked[name]}: set it to "
+                "what the card says, or train the score again."
+            )
 
 
 def measure(frame: pl.DataFrame, model: Learned) -> pl.Series:

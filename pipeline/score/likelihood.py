@@ -11,9 +11,13 @@ PERPLEXITY = "lm_perplexity_given_prompt"
 
 
 def ifd(frame: pl.DataFrame) -> pl.Series:
-    """Return the ratio of mean losses, and for rows above 1 its negative; null if not scored."""
-    value = pl.col(IFD)
-    return frame.select(pl.when(value <= 1).then(value).otherwise(-value).alias("ifd"))["ifd"]
+    """Return the ratio of mean losses; null if not scored."""
+    return frame[IFD]
+
+
+def misled_last(value: pl.Expr) -> pl.Expr:
+    """Put rows above 1 below all others, the highest lowest."""
+    return pl.when(value <= 1).then(value).otherwise(-value)
 
 
 def perplexity(frame: pl.DataFrame) -> pl.Series:

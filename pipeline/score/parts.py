@@ -13,6 +13,11 @@ import polars as pl
 from pipeline.score import accepted, fit, judge, length, likelihood, structure, votes
 
 
+def as_it_is(value: pl.Expr) -> pl.Expr:
+    """Take a number as it is, a rank as the score."""
+    return value
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One kind of evidence.
@@ -25,12 +30,8 @@ class Evidence:
     measure: Callable[[pl.DataFrame], pl.Series]
     shape: Callable[[pl.Expr], pl.Expr]
     ranked: bool = True
+    order: Callable[[pl.Expr], pl.Expr] = as_it_is  # of a number: what is ranked
     reads: str | None = None  # a column of an optional stage; a run without it has no such part
-
-
-def as_it_is(value: pl.Expr) -> pl.Expr:
-    """Take a rank as the score."""
-    return value
 
 
 def parts_for(columns: Collection[str], known: Sequence[Evidence]) -> tuple[Evidence, ...]:
@@ -45,6 +46,6 @@ PARTS = (
     Evidence("length", length.measure, length.shape),
     Evidence("judge", judge.measure, as_it_is, reads="judge_mark"),
     Evidence("fit", fit.measure, as_it_is),
-    Evidence("ifd", likelihood.ifd, as_it_is, reads=likelihood.IFD),
+    Evidence("ifd", likelihood.ifd, as_it_is, order=likelihood.misled_last, reads=likelihood.IFD),
     Evidence("perplexity", likelihood.perplexity, likelihood.low, reads=likelihood.PERPLEXITY),
 )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.encoder import find_model, model_digest
 from pipeline.recipe import Embed, Recipe, Score
 from pipeline.score import breakdown, learned
 from pipeline.score.combine import combine
@@ -27,7 +26,7 @@ class ScoreStage:
 
     settings: Score
     name: str = "score"
-    version: int = 2
+    version: int = 3
     embed: Embed = field(default_factory=Embed)  # what a learned score must have been trained with
 
     @classmethod
@@ -40,7 +39,7 @@ class ScoreStage:
         options: tuple[tuple[str, str], ...] = ()
         if self.settings.learned:
             model = learned.load(Path(self.settings.learned))
-            learned.check_embedding(model, model_digest(find_model(self.embed.model)))
+            learned.check_embedding(model, self.embed)
             options = (("learned", model.about["sha256"]),)
         return [Shard("all", tuple(ordered(inputs)), options)]
 

@@ -1,5 +1,6 @@
 """The whole way on data/sample: a release, true books, the same bytes however it is run."""
 
+import io
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
+from pipeline.console import print_result
 from pipeline.loading import load
 from pipeline.manifest import digest_file
 from pipeline.mappers import local_mapper
@@ -47,8 +50,25 @@ def test_the_sample_gives_a_sound_release(done: Result) -> None:
     assert done.rows >= 60
     assert sum(done.groups.values()) == done.rows == 74
     assert done.shortfall == []
+    assert done.unscored == 0
     report = verify(Path(done.release))
     assert report.ok, report.render()
+
+
+def test_rows_that_no_counted_part_can_judge_are_told(sample: Path, tmp_path: Path) -> None:
+    """Only `accepted` has weight, and most sources have no such mark."""
+    none = [f"score.weights.{name}=0" for name in ("votes", "structure", "length", "fit", "judge")]
+    recipe = load("sample", [*none, "score.weights.accepted=1"])
+    found = curate(recipe, sample, Workspace(tmp_path))
+    rows = pl.concat(
+        pl.read_parquet(file) for file in Path(found.release).glob("data/[tv]*.parquet")
+    )
+    assert found.unscored == rows.filter(pl.col("split") != "test")["quality"].null_count() > 0
+    card = (Path(found.release) / "README.md").read_text(encoding="utf-8")
+    assert f"{found.unscored:,} training and validation rows have no `quality`" in card
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_result(found, console)
+    assert f"unscored: {found.unscored} picked rows have no quality" in console.export_text()
 
 
 def test_the_books_are_complete(done: Result, space: Workspace) -> None:

@@ -55,6 +55,9 @@ def test_the_defaults_are_lima() -> None:
         ("dedup=3", "dedup: Input should be a valid dictionary"),
         ("dedup.threshold", "write it as part.field=value"),
         ("name=../../etc", "name: String should match pattern"),
+        ("score.weights.votes=.inf", "score.weights.votes: Input should be a finite number"),
+        ("score.lm.machine_text_limits={a: .nan}", "limits.a: Input should be a finite number"),
+        ("dedup.threshold=-.inf", "dedup.threshold: Input should be"),
         ("score.weights={votes: 0, accepted: 0, structure: 0, length: 0, fit: 0}", "all weights"),
     ],
 )

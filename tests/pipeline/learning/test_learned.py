@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.encoder import find_model, model_digest
 from pipeline.errors import CurationError, ModelError
 from pipeline.learning.fit import Training, train
 from pipeline.learning.labels import contrasted, labelled
 from pipeline.learning.learn import write
 from pipeline.recipe import Embed, Score
-from pipeline.score.learned import COLUMNS, Learned, load, measure
+from pipeline.score.learned import COLUMNS, Learned, embedding_of, load, measure
 from pipeline.score.stage import ScoreStage
 from pipeline.score.surface import FEATURES, surface
 from pipeline.stage import InputFile
@@ -25,7 +24,6 @@ MEASURED = {
     "calibration_error": 0.1,
     "reliability": [],
 }
-DIGEST = model_digest(find_model(Embed().model))
 TRAINED = {"files": [], "rows": 1, "groups": 1, "grouped_by": "sites", "labels": "from 0 to 1"}
 
 
@@ -34,8 +32,7 @@ def model() -> Learned:
     rng = np.random.default_rng(0)
     columns = rng.normal(size=(300, len(COLUMNS)))
     about = {
-        "embedding": "m",
-        "embedding_sha256": DIGEST,
+        "embedding": embedding_of(Embed()),
         "seed": 0,
         "trained_on": TRAINED,
         "measured": MEASURED,
@@ -70,6 +67,7 @@ def test_a_saved_score_is_the_same_to_the_last_bit(model: Learned, tmp_path: Pat
         "model.json",
         "model.safetensors",
     ]
+    assert len({p.stat().st_mode for p in (tmp_path / "m").iterdir()}) == 1
     assert "Length alone" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
 
 
@@ -126,9 +124,11 @@ def test_the_stage_takes_it_as_one_part_and_its_digest_into_the_key(model: Learn
     stage = ScoreStage(Score(learned=str(tmp_path / "m")))
     (shard,) = stage.plan([file])
     assert dict(shard.options)["learned"] == load(tmp_path / "m").about["sha256"]
-    other = {**model.about, "embedding_sha256": "x"}
+    with pytest.raises(ModelError, match=r"embed\.max_tokens 256, and the recipe has 64"):
+        ScoreStage(stage.settings, embed=Embed(max_tokens=64)).plan([file])
+    other = {**model.about, "embedding": {**model.about["embedding"], "sha256": "x"}}
     write(Learned(model.arrays, other), tmp_path / "other")
-    with pytest.raises(ModelError, match=r"embed\.model is another"):
+    with pytest.raises(ModelError, match=r"with embed\.model gt-all.*has another of that name"):
         ScoreStage(Score(learned=str(tmp_path / "other"))).plan([file])
     assert not ScoreStage(Score()).plan([file])[0].options
     stage.work(shard, tmp_path / "out")

@@ -57,7 +57,7 @@ def test_pieces_and_cache_change_no_byte(
 
 
 def test_its_numbers_become_parts_of_the_score(
-    make_rows: Callable, run: Callable, tiny_folder: Path
+    make_rows: Callable, run: Callable, tiny_folder: Path, tmp_path: Path
 ):
     frame = make_rows([{"votes_rank": 0.1}, {"votes_rank": 0.9}], np.eye(2))
     scored, _, _ = run(stage(tiny_folder, stem=2), frame)
@@ -66,7 +66,13 @@ def test_its_numbers_become_parts_of_the_score(
     )
     weights = Weights(votes=0, accepted=0, structure=0, length=0, fit=0, ifd=3, perplexity=1)
     settings = Score(weights=weights, lm=LanguageModel(model="m"))
-    kept, _, _ = run(ScoreStage(settings), scored)
+    kept, _, manifest = run(ScoreStage(settings), scored)
+    measured = next(
+        line
+        for line in tell(tmp_path / "call-1" / "score", manifest, {}, kept.row(0, named=True))
+        if line.startswith("ifd")
+    )
+    assert "measured       1.4, as a part 0.250" in measured  # as the table of scores has it
     parts = kept["quality_parts"].struct.unnest()
     assert parts.columns == [part.name for part in PARTS if part.name != "judge"]
     assert parts["ifd"].to_list() == [0.25, 0.75]  # above 1 the prompt misleads

@@ -211,7 +211,9 @@ def test_a_model_with_weights_missing_is_refused_but_tied_ones_are_there(
     weights = load_file(folder / "model.safetensors")
     head = weights.pop("lm_head.weight")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of its model's weights, such as lm_head\.weight"):
+    with pytest.raises(
+        ModelError, match=r"lacks 1 of its model's weights, such as lm_head\.weight"
+    ):
         load_model(str(folder), "float32", "cpu")
     config = folder / "config.json"
     tied = json.loads(config.read_text("utf-8")) | {"tie_word_embeddings": True}

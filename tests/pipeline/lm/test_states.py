@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.encoder import find_model, model_digest
 from pipeline.errors import CurationError, ModelError
 from pipeline.learning.fit import Training, train
 from pipeline.learning.learn import with_states
@@ -93,7 +92,7 @@ def made(folder: Path, model: CausalModel, name: str, out: Path) -> Learned:
     columns = rng.normal(size=(300, len(COLUMNS) + reading.width))
     data = Training(columns, columns[:, len(COLUMNS)], np.arange(300) % 6)
     about = {
-        "embedding_sha256": model_digest(find_model(Embed().model)),
+        "embedding": learned.embedding_of(Embed()),
         "language_model": asdict(reading),
     }
     save(train(data, about), out)
