@@ -64,8 +64,5 @@ def learn(
     write(answer.model, out)
     if as_json:
         print_json(answer.to_json(out))
-        return
-    typer.echo(f"{answer.rows:,} rows of {answer.groups} groups; on groups that it never saw:")
-    for name, figures in answer.figures.items():
-        typer.echo(f"  {name}: {figures['learned']}, length alone {figures['length']}")
-    typer.echo(f"{out}: name it in a recipe as score.learned")
+    else:
+        typer.echo(answer.render(out))

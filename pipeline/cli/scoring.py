@@ -39,7 +39,10 @@ def score(
 ) -> None:
     """Score responses by a language model: perplexity, IFD, Min-K%, length in tokens."""
     from pipeline.lm.report import score_file, writer_for
+    from pipeline.lm.threshold import check_rate
 
+    if false_alarms is not None:
+        check_rate(false_alarms)
     write = writer_for(table) if table else None
     shown = sys.stderr.isatty() and not as_json
     found = score_file(file, model, max_tokens, limit, workspace / "cache" / "lm", bar=shown)

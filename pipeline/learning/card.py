@@ -16,6 +16,7 @@ def render(about: Mapping[str, Any]) -> str:
         f"| {name} | {_figure(value['learned'])} | {_figure(value['length'])} |"
         for name, value in measured["figures"].items()
     )
+    warnings = "".join(f"**Warning.** {sentence}\n\n" for sentence in about["warnings"])
     read_by = about.get("language_model")
     sees = "It sees counts of words and marks, and how near the vectors of both texts are."
     if read_by:
@@ -43,7 +44,7 @@ trained on all rows). Intervals are of 95 %, by drawing whole groups. Length alo
 |---|---|---|
 {figures}
 
-Calibration, on the same rows: the mean score of each tenth beside the mean label. Expected calibration error
+{warnings}Calibration, on the same rows: the mean score of each tenth beside the mean label. Expected calibration error
 {measured["calibration_error"]:.3f} on the scale of the labels.
 
 | mean score | mean label | rows |

@@ -61,6 +61,30 @@ def contrasted(good: Sequence[Path], ordinary: Sequence[Path], groups: str | Non
     )
 
 
+def counted_once(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Leave out rows that are given again with the same label; say what was found, in sentences.
+
+    Rows that are given with several labels stay, as several opinions. Raises CurationError where all are.
+    """
+    once = frame.unique(["prompt", "response", "label"], keep="first", maintain_order=True)
+    disputed = int((once.group_by("prompt", "response").len()["len"] > 1).sum())
+    texts = once.select("prompt", "response").n_unique()
+    if disputed and disputed == texts:
+        raise CurationError(
+            f"All {texts:,} labelled rows are given with more than one label, so that there is nothing to tell "
+            "apart; look whether the same file was named twice."
+        )
+    told = []
+    if len(once) < len(frame):
+        again = len(frame) - len(once)
+        told.append(f"Rows given again with the same label, which count once: {again:,}.")
+    if disputed:
+        told.append(
+            f"Rows given with more than one label, each of which counts: {disputed:,} of {texts:,}."
+        )
+    return once, told
+
+
 def _read(files: Sequence[Path], groups: str | None, *columns: str) -> pl.DataFrame:
     wanted = [groups] if groups and groups != TOPICS else list(GROUP_COLUMNS)
     keep = list(dict.fromkeys([*columns, *wanted]))
@@ -95,7 +119,12 @@ def group_numbers(
     if groups != TOPICS and known.all():
         return frame["group"].rank("dense").cast(pl.Int64).to_numpy(), groups or "sites"
     found, _ = assign(prompts, Cluster(clusters=min(_TOPICS, len(frame))))
-    return found, "topics of the prompts, by k-means"
+    some = (
+        f", since some rows ({int((~known).sum()):,}) name no site"
+        if known.any() and not groups
+        else ""
+    )
+    return found, f"topics of the prompts, by k-means{some}"
 
 
 def _named(files: Sequence[Path]) -> str:

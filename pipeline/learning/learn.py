@@ -1,7 +1,7 @@
 """Train a learned score from a user's labels and write it with its card: `thousand learn`."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pipeline.embed import decisive, embed_texts
 from pipeline.errors import CurationError
 from pipeline.learning.card import render
 from pipeline.learning.fit import FOLDS, Training, check, out_of_fold, train
-from pipeline.learning.labels import group_numbers
+from pipeline.learning.labels import counted_once, group_numbers
 from pipeline.learning.measures import (
     Figure,
     auc,
@@ -37,7 +37,9 @@ class Answer:
     model: Learned
     rows: int
     groups: int
+    grouped_by: str
     figures: dict[str, dict[str, Figure]]
+    warnings: Sequence[str]
 
     def to_json(self, out: Path) -> dict[str, Any]:
         """Return the answer of `thousand learn --json`."""
@@ -45,7 +47,27 @@ class Answer:
             name: {who: asdict(figure) for who, figure in each.items()}
             for name, each in self.figures.items()
         }
-        return {"out": str(out), "rows": self.rows, "groups": self.groups, "figures": figures}
+        return {
+            "out": str(out),
+            "rows": self.rows,
+            "groups": self.groups,
+            "grouped_by": self.grouped_by,
+            "figures": figures,
+            "warnings": list(self.warnings),
+        }
+
+    def render(self, out: Path) -> str:
+        """Say it for people."""
+        lines = [
+            f"{self.rows:,} rows of {self.groups} groups ({self.grouped_by}); on groups that it never saw:",
+            *(
+                f"  {name}: {figures['learned']}, length alone {figures['length']}"
+                for name, figures in self.figures.items()
+            ),
+            *(f"warning: {sentence}" for sentence in self.warnings),
+            f"{out}: name it in a recipe as score.learned",
+        ]
+        return "\n".join(lines)
 
 
 def learn(
@@ -65,6 +87,7 @@ def learn(
     `cache` lie vectors (`embeddings`) and states (`lm`). Raises CurationError where there is too little to
     learn from.
     """
+    frame, told = counted_once(frame)
     settings = settings or Embed()
     rows = with_vectors(frame, settings, cache and cache / "embeddings")
     reading = None
@@ -76,6 +99,7 @@ def learn(
     data = Training(features(rows), labels, numbers)
     held_out = out_of_fold(data, seed)
     figures = compare(data, held_out, rows["response"].str.len_chars().to_numpy().astype(float))
+    warnings = [*told, *below_length(figures)]
     about = {
         "seed": seed,
         "embedding": embedding_of(settings),
@@ -87,6 +111,7 @@ def learn(
             "grouped_by": grouped_by,
             "labels": f"from {labels.min():g} to {labels.max():g}, {labels.mean():.3f} on average",
         },
+        "warnings": warnings,
         "measured": {
             "folds": min(FOLDS, len(np.unique(numbers))),
             "figures": {
@@ -100,7 +125,8 @@ def learn(
             ],
         },
     }
-    return Answer(train(data, about, seed), len(data), len(np.unique(numbers)), figures)
+    model = train(data, about, seed)
+    return Answer(model, len(data), len(np.unique(numbers)), grouped_by, figures, warnings)
 
 
 def with_vectors(frame: pl.DataFrame, settings: Embed, cache: Path | None) -> pl.DataFrame:
@@ -143,6 +169,16 @@ def compare(data: Training, scores: Floats, length: Floats) -> dict[str, dict[st
         }
         for what, inside in ((name, False), (f"{name} inside a group", True))
     }
+
+
+def below_length(figures: Mapping[str, Mapping[str, Figure]]) -> list[str]:
+    """Warn of each figure by which the learned score ranks no better than length does."""
+    return [
+        f"By {name} the learned score ({one['learned'].value:.2f}) is below length alone "
+        f"({one['length'].value:.2f}): give it no weight (score.weights.learned=0), or more and better labels."
+        for name, one in figures.items()
+        if one["learned"].value < one["length"].value
+    ]
 
 
 def write(model: Learned, out: Path) -> None:

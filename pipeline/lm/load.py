@@ -85,7 +85,7 @@ def _weights(found: Found, folder: Path, dtype: str, options: dict[str, Any]) ->
     from transformers import AutoModelForCausalLM
 
     try:
-        model, told = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             dtype=getattr(torch, dtype),
@@ -96,6 +96,7 @@ def _weights(found: Found, folder: Path, dtype: str, options: dict[str, Any]) ->
         raise ModelError(
             f"The language model {found.name!r} cannot be loaded: {_first(error)}"
         ) from error
+    model, told = loaded
     # A weight that is tied to one that is there, such as the head to the embeddings, is not missing.
     missing = sorted(told["missing_keys"])
     if missing:

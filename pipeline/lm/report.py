@@ -80,11 +80,11 @@ class Scored:
             f"(IFD above 1): {answer['misaligned']:,}",
             *(f"not scored, {error}: {count:,}" for error, count in answer["errors"].items()),
             "",
-            f"{'':<26}{'10 %':>10}{'median':>10}{'90 %':>10}",
+            f"{'':<24} {'10 %':>11} {'median':>11} {'90 %':>11}",
         ]
         for name, spread in answer["scores"].items():
-            numbers = "".join(f"{'-' if v is None else f'{v:,.3f}':>10}" for v in spread.values())
-            lines.append(f"{name:<26}{numbers}")
+            numbers = " ".join(f"{'-' if v is None else f'{v:,.3f}':>11}" for v in spread.values())
+            lines.append(f"{name:<24} {numbers}")
         if self.rate is not None:
             lines += ["", f"{self.by} that {self.rate:.1%} of a source lie {SIDES[self.by]}:"]
         for source, limit in self.limits.items():
@@ -94,7 +94,10 @@ class Scored:
 
 
 def writer_for(path: Path) -> Callable[[pl.DataFrame], None]:
-    """Return what writes a table to `path`, whole or not at all; refuses other kinds of file."""
+    """Return what writes a table to `path`, whole or not at all.
+
+    Raises CurationError where that is another kind of file, or a place that cannot be written.
+    """
     kinds: dict[str, Callable[[pl.DataFrame, Path], object]] = {
         ".parquet": lambda table, to: table.write_parquet(to),
         ".csv": lambda table, to: table.write_csv(to),
@@ -102,10 +105,19 @@ def writer_for(path: Path) -> Callable[[pl.DataFrame], None]:
     }
     if path.suffix not in kinds:
         raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise CurationError(
+            f"{path}: no table can be written there ({error.strerror}); name another place."
+        ) from error
+    if path.is_dir():
+        raise CurationError(f"{path} is a folder; name a file for the table.")
 
     def write(table: pl.DataFrame) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
         kinds[path.suffix](table, temporary)
         temporary.replace(path)
 

@@ -8,7 +8,7 @@ has nulls and says why in `error`; a row that was cut to the window says so in `
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline import rowcache
 from pipeline.lm import formulas
-from pipeline.lm.forward import SCHEME, TokenIds, TokenNumbers, run
+from pipeline.lm.forward import SCHEME, TokenIds, TokenNumbers, budget_of, run
 from pipeline.lm.load import CausalModel
 from pipeline.lm.rows import Prepared, Row, prepare
 from pipeline.lm.template import turns_key, turns_of
@@ -40,8 +40,9 @@ SCORES = pl.Schema(
     }
 )
 DIGITS = 6
-# Rows between two segments of the cache: what a kill can cost.
-ROWS_PER_SEGMENT = 128
+# What is read between two segments of the cache, and so what a kill can cost.
+BATCHES_PER_SEGMENT = 16
+_CHARS_PER_TOKEN = 4  # about
 
 
 def rows_of(frame: pl.DataFrame) -> list[Row]:
@@ -76,9 +77,7 @@ def score(
     missing = {key: row for key, row in zip(keys, rows, strict=True) if key not in known}
     if done and len(missing) < len(rows):
         done(sum(key not in missing for key in keys))
-    order = list(missing)
-    for start in range(0, len(order), ROWS_PER_SEGMENT):
-        chosen = order[start : start + ROWS_PER_SEGMENT]
+    for chosen in segments(missing, max_tokens, budget_of(model)):
         new = _score(model, [missing[key] for key in chosen], max_tokens, threads)
         if folder:
             rowcache.store(folder, chosen, new)
@@ -86,6 +85,29 @@ def score(
         if done:
             done(len(chosen))
     return pl.DataFrame([known[key] for key in keys], schema=SCORES, orient="row")
+
+
+def segments(
+    rows: Mapping[bytes, Row], max_tokens: int, batch_tokens: int
+) -> Iterator[list[bytes]]:
+    """Yield the keys of rows, cut into what goes into the cache at once.
+
+    The longest first, and rows of about one length together: they fill a batch.
+    """
+    sizes = {key: min(_chars(row) // _CHARS_PER_TOKEN, max_tokens) for key, row in rows.items()}
+    chosen, tokens = [], 0
+    for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        chosen.append(key)
+        tokens += sizes[key]
+        if tokens >= BATCHES_PER_SEGMENT * batch_tokens:
+            yield chosen
+            chosen, tokens = [], 0
+    if chosen:
+        yield chosen
+
+
+def _chars(row: Row) -> int:
+    return len(row.response or "") + sum(len(turn["content"]) for turn in row.turns or ())
 
 
 def _by_key(part: pl.DataFrame) -> Iterable[tuple[bytes, dict[str, Any]]]:

@@ -21,7 +21,7 @@ from pipeline.lm.find import find_model
 from pipeline.lm.forward import Batch, TokenIds, batches, budget_of, padded, spread
 from pipeline.lm.load import CausalModel
 from pipeline.lm.rows import Prepared, Row, prepare
-from pipeline.lm.score import ROWS_PER_SEGMENT, cache_name, row_key, unfit
+from pipeline.lm.score import cache_name, row_key, segments, unfit
 
 DEPTHS = (8 / 15, 2 / 3)
 MAX_TOKENS = 512
@@ -77,11 +77,9 @@ def states(
         for key, row in zip(keys, rows, strict=True)
         if key not in known and unfit(row.response) is None
     }
-    order = list(open_rows)
     if done:
         done(sum(key not in open_rows for key in keys))
-    for start in range(0, len(order), ROWS_PER_SEGMENT):
-        chosen = order[start : start + ROWS_PER_SEGMENT]
+    for chosen in segments(open_rows, reading.max_tokens, budget_of(model)):
         prepared = prepare(model, [open_rows[key] for key in chosen], reading.max_tokens)
         new = _read(model, prepared, reading, threads)
         if folder:

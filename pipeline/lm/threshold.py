@@ -18,13 +18,18 @@ def beyond(by: str, limit: pl.Expr) -> pl.Expr:
     return value > limit if SIDES[by] == "above" else value < limit
 
 
+def check_rate(rate: float) -> None:
+    """Raise CurationError where a rate of false alarms is no share of rows."""
+    if not 0 < rate < 1:
+        raise CurationError(f"A rate of false alarms lies between 0 and 1, not {rate}.")
+
+
 def thresholds(table: pl.DataFrame, rate: float, by: str) -> dict[str, float | None]:
     """Return for each `source` the limit that at most `rate` of its rows lie beyond.
 
     All rows are taken as human text. None where a source has too few rows for one false alarm.
     """
-    if not 0 < rate < 1:
-        raise CurationError(f"A rate of false alarms lies between 0 and 1, not {rate}.")
+    check_rate(rate)
     found: dict[str, float | None] = {}
     known = table.drop_nulls(by).with_columns(pl.col("source").fill_null("unknown"))
     for (source,), part in sorted(known.partition_by("source", as_dict=True).items()):

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.errors import CurationError, ModelError
 from pipeline.learning.fit import Training, train
-from pipeline.learning.labels import contrasted, labelled
-from pipeline.learning.learn import write
+from pipeline.learning.labels import contrasted, counted_once, group_numbers, labelled
+from pipeline.learning.learn import below_length, write
+from pipeline.learning.measures import Figure
 from pipeline.recipe import Embed, Score
 from pipeline.score.learned import COLUMNS, Learned, embedding_of, load, measure
 from pipeline.score.stage import ScoreStage
@@ -36,6 +37,7 @@ def model() -> Learned:
         "seed": 0,
         "trained_on": TRAINED,
         "measured": MEASURED,
+        "warnings": ["By AUC the learned score is below length alone."],
     }
     return train(Training(columns, columns[:, 0], np.arange(300) % 6), about)
 
@@ -68,7 +70,9 @@ def test_a_saved_score_is_the_same_to_the_last_bit(model: Learned, tmp_path: Pat
         "model.safetensors",
     ]
     assert len({p.stat().st_mode for p in (tmp_path / "m").iterdir()}) == 1
-    assert "Length alone" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "Length alone" in card
+    assert "**Warning.** By AUC the learned score is below length alone.\n" in card
 
 
 def test_a_damaged_a_foreign_and_a_missing_model_are_refused(model: Learned, tmp_path: Path):
@@ -186,3 +190,44 @@ def test_labels_are_numbers_or_verdicts_and_sites_are_found(tmp_path: Path):
     path.write_text(json.dumps({"prompt": "p", "response": "r", "label": "fine"}))
     with pytest.raises(CurationError, match="record 1: the label 'fine' is neither"):
         labelled([path], "label", None)
+
+
+def given(*rows: tuple[str, float]) -> pl.DataFrame:
+    texts, labels = zip(*rows, strict=True)
+    return pl.DataFrame({"prompt": "p", "response": texts, "label": labels, "group": "g"})
+
+
+def test_rows_given_twice_count_once_and_several_labels_are_told():
+    frame = given(("a", 1.0), ("a", 1.0), ("b", 1.0), ("b", 0.0), ("c", 0.0))
+    once, told = counted_once(frame)
+    assert once["response"].to_list() == ["a", "b", "b", "c"]
+    assert told == [
+        "Rows given again with the same label, which count once: 1.",
+        "Rows given with more than one label, each of which counts: 1 of 3.",
+    ]
+    assert counted_once(once.head(2))[1] == []
+    with pytest.raises(CurationError, match="All 2 labelled rows are given with more than one"):
+        counted_once(given(("a", 1.0), ("b", 0.0), ("a", 0.0), ("b", 1.0), ("a", 1.0)))
+
+
+def test_topics_stand_in_for_sites_where_a_row_names_none_and_that_is_told():
+    frame = given(*((str(row), 0.0) for row in range(50)))
+    vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+    assert group_numbers(frame, vectors, None)[1] == "sites"
+    some = frame.with_columns(group=pl.when(pl.col("response") > "4").then("group"))
+    told = group_numbers(some, vectors, None)[1]
+    count = some["group"].null_count()
+    assert told == f"topics of the prompts, by k-means, since some rows ({count}) name no site"
+    for groups in ("topics", None):
+        none = frame.with_columns(group=pl.lit(None, pl.String))
+        assert group_numbers(none, vectors, groups)[1] == "topics of the prompts, by k-means"
+
+
+def test_a_score_that_length_beats_is_a_warning():
+    low, high = Figure(0.51, 0.4, 0.6), Figure(0.62, 0.5, 0.7)
+    figures = {
+        "AUC": {"learned": low, "length": high},
+        "AUC inside a group": {"learned": high, "length": low},
+    }
+    (told,) = below_length(figures)
+    assert told.startswith("By AUC the learned score (0.51) is below length alone (0.62)")

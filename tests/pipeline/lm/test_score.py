@@ -171,6 +171,35 @@ def test_the_cache_answers_and_is_keyed_by_model_and_window(
     assert heard == [len(ROWS)]
 
 
+def test_an_interrupt_keeps_what_was_scored_before_it(
+    tiny: CausalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [*ROWS, *(Row(f"{number}" + " word" * 300, turns_of("Why?")) for number in range(40))]
+    heard: list[int] = []
+
+    def interrupted(count: int) -> None:
+        heard.append(count)
+        if sum(heard) > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(tiny, rows, max_tokens=256, cache=tmp_path, done=interrupted)
+    assert heard == [16, 16]  # of 256 tokens each: 16 batches
+    monkeypatch.setattr(scoring, "unfit", lambda text: heard.append(1))
+    score(tiny, rows, max_tokens=256, cache=tmp_path)
+    assert sum(heard) == len(rows)
+
+
+@given(st.lists(st.integers(0, 5000)))
+def test_each_row_is_in_one_segment_of_bounded_size(lengths: list[int]):
+    rows = {bytes([n // 256, n % 256]): Row("x" * length) for n, length in enumerate(lengths)}
+    cut = list(scoring.segments(rows, 384, 256))
+    assert sorted(key for part in cut for key in part) == sorted(rows)
+    tokens = [sum(min(len(rows[key].response or "") // 4, 384) for key in part) for part in cut]
+    assert all(size < 16 * 256 + 384 for size in tokens)
+    assert all(size >= 16 * 256 for size in tokens[:-1])
+
+
 def test_wrong_models_say_what_is_missing(
     make_model: Callable[..., Path], tiny_folder: Path, tmp_path: Path
 ):
