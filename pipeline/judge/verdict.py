@@ -25,15 +25,17 @@ FAILURES = {
 }
 
 _WORD = r"([A-Za-z]+|[+-]?\d+(?:[.,]\d+)?)"
+# What may stand around a label: emphasis, quotes, brackets, a TeX box.
+_DRESS = r"(?:\\(?:boxed|text|mathrm)\s*\{|\\?[(\[]|[\s*_`\"'$])*"
 _SAID = re.compile(
-    r"\bverdict\b[*_`\"']*\s*(?:is|:|=)[\s*_`\"'(\[]*"
-    r"(?:(?:response|answer|option|grade|score)\s+|a\s+(?=tie\b))?"
+    rf"\bverdict\b[*_`\"']*\s*(?:is|:|\uff1a|=){_DRESS}"
+    rf"(?:(?:response|answer|assistant|option|grade|score)\s+{_DRESS}|a\s+(?=tie\b))?"
     + _WORD
     + r"(?:\s*(?:or|to|and|-|\u2013)\s*(\d+|[AB]\b))?",
     re.IGNORECASE,
 )
 # A reply that is nothing but a label, perhaps in bold or with a full stop.
-_ALONE = re.compile(rf"[\s*_`\"'(\[]*{_WORD}[\s*_`\"')\].]*")
+_ALONE = re.compile(rf"{_DRESS}{_WORD}(?:\\?[)\]]|[\s*_`\"'}}.$])*")
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
@@ -102,9 +104,12 @@ def _written(
     spoken = _THOUGHT.sub(lambda thought: " " * len(thought[0]), reply)
     if not spoken.strip():
         return Verdict(reason="empty" if finished else "cut_off")
+    matches = list(_SAID.finditer(spoken))
+    # "My verdict is clear" is prose: a word is a verdict only if it is a label. Without any
+    # verdict, the last such word stands in for one, and fails as such.
     found = [
         (match[group], match.start(group))
-        for match in _SAID.finditer(spoken)
+        for match in [match for match in matches if _counts(match[1], labels)] or matches[-1:]
         for group in (1, 2)
         if match[group]
     ]
@@ -119,6 +124,11 @@ def _written(
         return Verdict(reason="not_a_label", detail=_short(found[-1][0]))
     value, mass = _expected(tokens, found[-1][1], said[0], worth)
     return Verdict(said[0], worth[said[0]] if value is None else value, mass)
+
+
+def _counts(word: str, labels: Sequence[str]) -> bool:
+    """Tell a verdict from a word of prose: a label, or a number, be it on the scale or not."""
+    return word[-1].isdigit() or _label(word, labels) is not None
 
 
 def _label(word: str, labels: Sequence[str]) -> str | None:
@@ -168,7 +178,7 @@ def _masses(token: Mapping[str, Any], labels: Iterable[str]) -> dict[str, float]
 
 def _begins(token: str, labels: Iterable[str]) -> str | None:
     """Return the label that a token is, or begins: `tie` may come as `t`, `ie`."""
-    word = token.strip(" \t\n*_`\"'([:")
+    word = token.strip(" \t\n*_`\"'([{$:\uff1a")
     if not word:
         return None
     whole = [label for label in labels if label == word]
@@ -177,4 +187,5 @@ def _begins(token: str, labels: Iterable[str]) -> str | None:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:120]
+    """Return the beginning of a text, fit for a terminal."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:120]
