@@ -8,25 +8,26 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-# A family by the words that its models' names hold; derived models count with their base.
+# A family by the pieces of its models' names: no letter stands before or after, so that palmyra is
+# no PaLM. Derived models count with their base.
 _FAMILIES = {
-    "OpenAI": r"gpt-?[345]|gpt-?oss|chatgpt|davinci|openai|\bo[134](?:-|\b)",
+    "OpenAI": r"(?:chat)?gpt(?=-?[345])|chatgpt|gpt-?oss|davinci|openai|o[134](?!\d)",
     "Claude": r"claude|anthropic",
-    "Llama": r"llama|alpaca|vicuna|guanaco|koala|\blima\b|wizardlm|tulu",
-    "Google": r"gemini|gemma|palm|bard|flan|\bt5\b",
-    "Mistral": r"mistral|mixtral|zephyr|ministral",
-    "Qwen": r"qwen|qwq",
+    "Llama": r"[a-z]*llama|alpaca|vicuna|guanaco|koala|lima|wizardlm|tulu",
+    "Google": r"gemini|[a-z]*gemma|palm|bard|flan|t5",
+    "Mistral": r"(?:mi|mini|magi|dev|code)stral(?:ai)?|[mp]ixtral|zephyr",
+    "Qwen": r"[a-z]*qwen|qwq",
     "DeepSeek": r"deepseek",
-    "Phi": r"\bphi-?\d",
+    "Phi": r"phi(?=-?\d)",
     "SmolLM": r"smollm",
     "Falcon": r"falcon",
-    "GPT-2, GPT-J, Pythia": r"gpt-?2|gpt-?j|gpt-?neo|pythia|dolly",
-    "BLOOM": r"bloom",
-    "OPT": r"\bopt\b|opt-\d",
-    "OLMo": r"olmo",
+    "GPT-2, GPT-J, Pythia": r"gpt(?=-?2)|gpt-?(?:j|neox?)|pythia|dolly",
+    "BLOOM": r"bloomz?",
+    "OPT": r"opt",
+    "OLMo": r"olmoe?",
     "Command": r"command-?r|cohere",
     "Grok": r"grok",
-    "GLM": r"\bglm|chatglm",
+    "GLM": r"(?:chat)?glm",
     "Cerebras-GPT": r"cerebras",
 }
 _NOT_NAMES = {"", "human", "model", "unknown", "none"}
@@ -38,7 +39,7 @@ def family_of(name: str | None) -> str | None:
     if bare in _NOT_NAMES:
         return None
     for family, pattern in _FAMILIES.items():
-        if re.search(pattern, bare):
+        if re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", bare):
             return family
     return bare
 
