@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -62,7 +63,8 @@ def examine_judge(settings: Judge) -> Finding:
     from pipeline.judge.endpoint import Endpoint
 
     try:
-        models = Endpoint(settings).models()
+        with closing(Endpoint(settings)) as endpoint:
+            models = endpoint.models()
     except ModelError as error:
         said, _, remedy = str(error).partition("; ")
         # What else the sentence says is for somebody whose run broke off.

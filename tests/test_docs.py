@@ -127,7 +127,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "score": Scored(
             Path(), "m", "float32", pl.DataFrame(schema=SCORES), pl.Series(), 0.0
         ).to_json(),
-        "judge": Judged("grade", Judge(), 0, 0, {}, of_grades(marks, Judge()), bill).to_json(),
+        "judge": Judged("grade", Judge(), 0, 0, {}, of_grades(marks, Judge()), bill, {}).to_json(),
         "verify": Report("r").to_json(),
         "diff": Diff("a", "b", [change], [], [edit], [move], 0, {}).to_json(),
         "publish": Published("r", "t", [{"path": "", "size": 0, "sha256": ""}]).to_json(),

@@ -6,6 +6,7 @@ the endpoint refuses or never answers has a verdict with that reason; the others
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
@@ -55,6 +56,7 @@ class Asker:
     ) -> None:
         self.settings = settings
         self.bill = Bill()
+        self._details: dict[str, Counter[str]] = {}
         self._replies = Replies(cache)
         self._advance = advance
         self._lock = threading.Lock()
@@ -69,7 +71,7 @@ class Asker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._endpoint.stop.set()
+        self._endpoint.close()
         self._replies.close()
 
     def ask(self, questions: Sequence[Question]) -> list[Verdict]:
@@ -78,10 +80,19 @@ class Asker:
         Raises ModelError where no further call can succeed; what was answered is kept.
         """
         replies = self.replies([self.request(question) for question in questions])
-        return [
+        verdicts = [
             reply if isinstance(reply, Verdict) else self._read(reply, question)
             for reply, question in zip(replies, questions, strict=True)
         ]
+        for verdict in verdicts:
+            if verdict.reason and verdict.detail:
+                self._details.setdefault(verdict.reason, Counter())[verdict.detail] += 1
+        return verdicts
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The commonest detail of each reason for which there is no verdict."""
+        return {why: said.most_common(1)[0][0] for why, said in sorted(self._details.items())}
 
     def replies(self, requests: Sequence[Mapping[str, Any]]) -> list[Reply | Verdict]:
         """Return the reply to each request, or a verdict with the reason why there is none.
@@ -98,6 +109,7 @@ class Asker:
         self.bill.questions += len(requests)
         self.bill.from_cache += sum(key not in open_keys for key in keys)
         self._advance(sum(key not in open_keys for key in keys))
+        self._endpoint.useful |= len(open_keys) < len(set(keys))
         failures = self._fetch(open_keys)
         return [self._replies.get(key) or failures[key] for key in keys]
 

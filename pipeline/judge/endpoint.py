@@ -1,8 +1,9 @@
 """Talk to an OpenAI-compatible endpoint: one call, tried again where that can help.
 
 Tried again: 429, 5xx, time-outs, cut connections, answers that are no chat completion. Not tried
-again: any other 4xx, which is about the request. The key comes from the environment when the first
-call is made and goes nowhere else.
+again: any other 4xx, which is about the request. An endpoint that is there and of no use, call after
+call, is given up. The key comes from the environment when the first call is made and goes nowhere
+else.
 """
 
 import email.utils
@@ -11,6 +12,7 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,8 +24,14 @@ logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 0.5  # before the second try; doubled each time
 LONGEST_WAIT = 60.0  # also of what a Retry-After may ask for
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 5.0
+ROUNDS = (
+    3  # of questions at the same time, all tries of each in vain: then the endpoint is given up
+)
+FEWEST = 5  # questions in such a row, where few are asked at the same time
 _BROKEN = "the connection broke"
+_LATE = "no answer within"
+_KEPT = "Replies so far are kept, and the same command goes on from there."
 
 
 class RefusedError(Exception):
@@ -35,23 +43,29 @@ class UnansweredError(Exception):
 
 
 class Endpoint:
-    """A judge's address. `stop` ends waiting at once; `attempt` is told of each call before it."""
+    """A judge's address. `stop` ends waiting at once; `attempt` is told of each call before it.
+
+    `useful` is set where a request like these has had a reply: a refusal is about its request then.
+    """
 
     def __init__(self, settings: Judge, attempt: Callable[[], None] = lambda: None) -> None:
         self.settings = settings
         self.stop = threading.Event()
+        self.useful = False
         self._attempt = attempt
         self._client: Any = None
         self._listed: list[str] | None = None
         self._alive = False
+        self._silent = False  # takes connections, and has said nothing yet
+        self._vain: Counter[str] = Counter()  # what was said to calls in a row, none with a reply
         self._dead: ModelError | None = None
         self._lock = threading.Lock()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the raw answer to a request.
 
-        Raises RefusedError, UnansweredError, or ModelError where no call can succeed: nobody there, or the
-        key is not taken.
+        Raises RefusedError, UnansweredError, or ModelError where no call can succeed: nobody there, the
+        key is not taken, or a long row of calls had no reply between them.
         """
         self._probe()
         said, said_wait = "stopped", None
@@ -61,12 +75,22 @@ class Endpoint:
             self._attempt()
             answer, said, said_wait = self._try(request)
             if answer is not None:
+                with self._lock:
+                    self.useful, self._silent = True, False
+                    self._vain.clear()
                 return answer
+            self._in_vain(said)
             logger.info("judge try=%d said=%s", number + 1, said)
             if number and said.startswith(_BROKEN):
                 self._alive = False  # was it this call, or is nobody there any more?
                 self._probe()
         raise UnansweredError(said)
+
+    def close(self) -> None:
+        """End all waiting, and the connections."""
+        self.stop.set()
+        if self._client is not None:
+            self._client.close()
 
     def models(self) -> list[str] | None:
         """Return the names of the models that the endpoint lists, null where it lists none.
@@ -75,6 +99,8 @@ class Endpoint:
         not taken.
         """
         self._probe()
+        if self._silent:
+            raise self._gone(f"{_LATE} {PROBE_SECONDS:g} s")
         return self._listed
 
     def _try(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str, float | None]:
@@ -86,27 +112,65 @@ class Endpoint:
             answer = raw.http_response.json()
             Reply.of(answer)
         except openai.APITimeoutError:
-            return None, f"no answer within {self.settings.timeout_seconds:g} s", None
+            return None, f"{_LATE} {self.settings.timeout_seconds:g} s", None
         except openai.APIConnectionError as error:
             return None, f"{_BROKEN} ({_cause(error)})", None
         except openai.APIStatusError as error:
             status = error.status_code
             if status in (401, 403):
                 raise ModelError(self._key_refused(status)) from error
+            if status == 402:
+                raise ModelError(
+                    f"{self._where} wants to be paid first (status 402: {_message(error)}). {_KEPT}"
+                ) from error
             if status == 404:
                 raise ModelError(
                     f"{self._where} answers 404: check that the base URL is right (it mostly ends "
                     "in /v1) and that the model is there."
                 ) from error
             if status not in (408, 409, 425, 429) and status < 500:
-                raise RefusedError(f"status {status}: {_message(error)}") from error
+                refused = f"status {status}: {_message(error)}"
+                if not self.useful:
+                    self._in_vain(refused)
+                raise RefusedError(refused) from error
             return None, f"status {status}", _retry_after(error.response.headers)
         except (ValueError, openai.APIError):
             return None, "what came was no chat completion", None
         return answer, "", None
 
+    def _in_vain(self, said: str) -> None:
+        """Note a call without a reply; raises ModelError where the endpoint is given up."""
+        settings = self.settings
+        with self._lock:
+            if self._silent and said.startswith(_LATE):
+                raise self._given_up(self._gone(said))
+            self._vain[said] += 1
+            calls = self._vain.total()
+            if calls >= max(FEWEST, ROUNDS * settings.concurrency) * settings.tries:
+                most = self._vain.most_common(1)[0][0]
+                raise self._given_up(
+                    ModelError(
+                        f"{self._where} is there and of no use: the last {calls:,} calls had no "
+                        f"reply (mostly: {most}); mend it or name another endpoint. {_KEPT}"
+                    )
+                )
+
+    def _given_up(self, error: ModelError) -> ModelError:
+        """End all waiting; every further call raises the same error."""
+        self.stop.set()
+        self._dead = error
+        return error
+
+    def _gone(self, why: str) -> ModelError:
+        return ModelError(
+            f"{self._where} does not answer ({why}); start it or name another endpoint. {_KEPT}"
+        )
+
     def _probe(self) -> None:
-        """Find out once, within seconds, whether anybody is there; costs no tokens."""
+        """Find out once, within seconds, whether anybody is there; costs no tokens.
+
+        Who takes the connection and says nothing may be busy: the first call shows.
+        """
         import openai
 
         with self._lock:
@@ -121,15 +185,13 @@ class Endpoint:
                 except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
                     raise ModelError(self._key_refused(error.status_code)) from error
                 except openai.APIConnectionError as error:
+                    # By its name: the client's httpx has another one in each of its versions.
+                    if type(error.__cause__).__name__ == "ReadTimeout":
+                        self._silent = True
+                        break
                     if not last and not self.stop.wait(WAIT_SECONDS):
                         continue
-                    self.stop.set()
-                    self._dead = ModelError(
-                        f"{self._where} does not answer ({_cause(error)}); start it or name "
-                        "another endpoint. Replies so far are kept, and the same command goes on "
-                        "from there."
-                    )
-                    raise self._dead from error
+                    raise self._given_up(self._gone(_cause(error))) from error
                 except (openai.APIError, ValueError, TypeError, AttributeError):
                     pass  # somebody is there, though it lists no models
                 break

@@ -47,6 +47,7 @@ def grade_file(
         report.reasons_of(graded),
         report.of_grades(graded, asker.settings),
         asker.bill.to_json(),
+        asker.details,
         self_preference(asker.settings.model or "", authors),
     )
 
@@ -81,6 +82,7 @@ def compare_files(
         count_failures(outcomes),
         report.of_pairs(pairs, outcomes),
         asker.bill.to_json(),
+        asker.details,
         warnings,
     )
 
@@ -106,6 +108,7 @@ def hold_against_people(folder: Path, asker: Asker, rows: int | None = None) -> 
         failures,
         report.of_benchmark(results, passed_over),
         asker.bill.to_json(),
+        asker.details,
         self_preference(asker.settings.model or "", authors) if judging else [],
     )
 
@@ -122,6 +125,7 @@ def try_attacks(asker: Asker, rows: int | None = None) -> Report:
         {"no_verdict": lost} if lost else {},
         {"success": redteam.success(tries), "kinds": redteam.by_kind(tries)},
         asker.bill.to_json(),
+        asker.details,
     )
 
 

@@ -26,6 +26,7 @@ class Report:
     failures: Mapping[str, int]
     result: Mapping[str, Any]
     bill: Mapping[str, Any]
+    details: Mapping[str, str]  # what was said most often, by the reason of the failure
     warnings: Sequence[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Report:
             "asked": self.asked,
             "judged": self.judged,
             "failures": dict(self.failures),
+            "details": dict(self.details),
             "result": dict(self.result),
             "bill": dict(self.bill),
             "warnings": list(self.warnings),
@@ -47,7 +49,8 @@ class Report:
         head = f"{self.judge.model or 'no judge'}: {self.judged:,} of {self.asked:,} judged"
         lines = [head, *_RENDER[self.mode](self.result)]
         for reason, count in sorted(self.failures.items(), key=lambda item: (-item[1], item[0])):
-            lines.append(f"not judged: {count:,} {reason} ({FAILURES.get(reason, reason)})")
+            most = f"; mostly: {self.details[reason]}" if reason in self.details else ""
+            lines.append(f"not judged: {count:,} {reason} ({FAILURES.get(reason, reason)}){most}")
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         bill = self.bill
         lines.append(

@@ -26,6 +26,7 @@ class Served:
     keys: list[str | None] = field(default_factory=list)
     faults: list[Any] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    mute: bool = False  # never list the models
     hang: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -92,6 +93,9 @@ def serve() -> Iterator[Callable[[Answer], Served]]:
 
         class Handler(_Quiet):
             def do_GET(self) -> None:
+                if served.mute:
+                    served.hang.wait(60)
+                    return
                 listed = [{"id": name, "object": "model"} for name in served.models]
                 self.send(200, json.dumps({"object": "list", "data": listed}).encode())
 
@@ -120,8 +124,8 @@ def serve() -> Iterator[Callable[[Answer], Served]]:
 def break_calls() -> Iterator[Callable[..., Served]]:
     """Put a proxy before an endpoint that meets each call with the next fault, then passes it on.
 
-    Faults: `ok`, `cut`, `slow`, `garbage`, `prose`, or a status with headers. After the last, all
-    calls pass.
+    Faults: `ok`, `cut`, `slow`, `garbage`, `nothing`, `prose`, or a status with headers. After the
+    last, all calls pass.
     """
     servers = []
 
@@ -146,6 +150,8 @@ def break_calls() -> Iterator[Callable[..., Served]]:
                     self.close_connection = True
                 elif fault == "garbage":
                     self.send(200, b"<html>busy</html>")
+                elif fault == "nothing":
+                    self.send(200, b'{"choices": []}')
                 elif fault == "prose":
                     prose = "Both have their strengths, and it depends on what one likes."
                     self.send(200, json.dumps(completion(prose)).encode())

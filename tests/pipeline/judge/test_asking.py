@@ -126,7 +126,9 @@ def test_a_refused_request_is_not_tried_again(steady, break_calls, rows, tmp_pat
     assert proxy.calls == 2
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "without a key"), (404, "base URL")])
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "without a key"), (402, "wants to be paid"), (404, "base URL")]
+)
 def test_what_no_call_can_mend_stops_at_once(
     status, said, steady, break_calls, rows, tmp_path: Path
 ) -> None:
@@ -166,6 +168,72 @@ def test_an_endpoint_that_dies_loses_nothing(serve, break_calls, rows, tmp_path:
     with Asker(steady.settings(), tmp_path) as asker:
         grade_rows(rows(*"abcdef"), asker)
     assert (asker.bill.from_cache, asker.bill.calls) == (2, 4)
+
+
+def refusal(status: int) -> tuple[int, dict[str, str]]:
+    return (status, {})
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (refusal(500), "status 500"),
+        (refusal(429), "status 429"),
+        (refusal(400), "status 400: no"),
+        ("garbage", "no chat completion"),
+        ("nothing", "no chat completion"),
+    ],
+    ids=str,
+)
+def test_an_endpoint_that_is_up_and_of_no_use_is_given_up(
+    fault, said, steady, break_calls, rows, tmp_path: Path
+) -> None:
+    proxy = break_calls(steady.url, [fault] * 500)
+    settings = proxy.settings(concurrency=2, tries=2)
+    with Asker(settings, tmp_path) as asker, pytest.raises(ModelError) as caught:
+        grade_rows(rows(*map(str, range(60))), asker)
+    assert f"the last 12 calls had no reply (mostly: {said}" in str(caught.value).replace(
+        "what came was ", ""
+    )
+    assert "Replies so far are kept" in str(caught.value)
+    assert 12 <= proxy.calls <= 12 + 2  # what was in the air
+
+
+def test_a_reply_now_and_then_is_use_enough(steady, break_calls, rows, tmp_path: Path) -> None:
+    proxy = break_calls(steady.url, [*[refusal(500)] * 4, "ok"] * 6)
+    with Asker(proxy.settings(tries=1), tmp_path) as asker:
+        table = grade_rows(rows(*map(str, range(30))), asker)
+    assert table["mark"].to_list() == [None, None, None, None, 4] * 6
+
+
+def test_rows_that_are_refused_do_not_stop_a_run_where_others_succeed(
+    steady, break_calls, rows, tmp_path: Path
+) -> None:
+    proxy = break_calls(steady.url, ["ok", *[refusal(400)] * 58])
+    frame = rows(*map(str, range(30)))
+    for calls in (30, 29):  # the second time those alone that were refused are asked again
+        with Asker(proxy.settings(), tmp_path) as asker:
+            table = grade_rows(frame, asker)
+        assert table["reason"].to_list() == [None] + ["refused"] * 29
+        assert asker.bill.calls == calls
+
+
+def test_who_lists_no_models_in_time_may_judge_and_is_dead_if_not(
+    serve, rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "PROBE_SECONDS", 0.2)
+    busy = serve(lambda messages: "Verdict: 4")
+    frozen = serve(lambda messages: None)
+    busy.mute = frozen.mute = True
+    with Asker(busy.settings(), tmp_path) as asker:
+        assert grade_rows(rows("one"), asker)["mark"].to_list() == [4]
+    settings = frozen.settings(timeout_seconds=0.3, tries=6)
+    with (
+        Asker(settings, tmp_path / "other") as asker,
+        pytest.raises(ModelError, match="does not answer"),
+    ):
+        grade_rows(rows(*"abc"), asker)
+    assert frozen.calls == 1
 
 
 # Budgets

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.doctor import examine_judge
+from pipeline.judge import endpoint
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,17 @@ def test_a_judge_that_answers(serve, listed, ok, said, remedy) -> None:
 def test_a_proxy_that_knows_no_list_of_models_is_there(serve, break_calls) -> None:
     proxy = break_calls(serve(lambda messages: "").url, [])
     assert examine_judge(proxy.settings()).ok
+
+
+def test_who_takes_the_connection_and_says_nothing_is_not_there(
+    serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "PROBE_SECONDS", 0.2)
+    served = serve(lambda messages: "")
+    served.mute = True
+    found = examine_judge(served.settings())
+    assert not found.ok
+    assert "does not answer (no answer within 0.2 s)" in found.said
 
 
 def test_nobody_there_and_no_key_are_said(serve, monkeypatch: pytest.MonkeyPatch) -> None:
