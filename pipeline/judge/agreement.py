@@ -87,13 +87,15 @@ def estimate(
     """Estimate a statistic of cases, given by their places, and its interval.
 
     `clusters` names the cluster of each case. Rounds in which the statistic does not exist are
-    left out of the interval.
+    left out of the interval; one cluster alone has none, since nothing says how others differ.
     """
     everything = np.arange(len(clusters))
     value = statistic(everything)
     if value is None or not len(everything):
         return Estimate(None, None, None, len(everything))
     _, codes = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    if codes.max() == 0:
+        return Estimate(value, None, None, len(everything))
     order = np.argsort(codes, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
     chance = np.random.default_rng([seed, len(everything)])

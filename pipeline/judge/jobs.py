@@ -5,6 +5,7 @@ In: files and an asker. Out: a report; row-level tables where asked.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ from pipeline.judge.pairwise import Outcome, Pair, judge_pairs
 from pipeline.judge.pointwise import grade_rows
 from pipeline.judge.prompts import Asking
 from pipeline.judge.report import Report
+from pipeline.judge.verdict import Verdict
 
 
 def grade_file(
@@ -66,8 +68,12 @@ def compare_files(
     pairs = draw(pairs, rows, file.name)
     if reference is not None:
         pairs = _guided(pairs, references_of(reference), reference)
+    unguided = [reference is not None and pair.reference is None for pair in pairs]
     asking = Asking(asker.settings.style, asker.settings.max_chars)
-    outcomes = judge_pairs(pairs, asker, asking)
+    asked = [pair for pair, lacks in zip(pairs, unguided, strict=True) if not lacks]
+    said = iter(judge_pairs(asked, asker, asking))
+    nothing = Verdict(reason="no_reference")
+    outcomes = [Outcome(None, nothing, nothing) if lacks else next(said) for lacks in unguided]
     write(_outcomes(pairs, outcomes))
     warnings = self_preference(
         asker.settings.model or "", [name for pair in pairs for name in pair.authors]
@@ -116,13 +122,12 @@ def hold_against_people(folder: Path, asker: Asker, rows: int | None = None) -> 
 def try_attacks(asker: Asker, rows: int | None = None) -> Report:
     """Count how often an attack talks the judge into a verdict, on so many poor responses."""
     tries = redteam.attack(asker, rows)
-    lost = sum(one.worked is None for one in tries)
     return Report(
         "red_team",
         asker.settings,
         len(tries),
-        len(tries) - lost,
-        {"no_verdict": lost} if lost else {},
+        sum(one.worked is not None for one in tries),
+        redteam.failures(tries),
         {"success": redteam.success(tries), "kinds": redteam.by_kind(tries)},
         asker.bill.to_json(),
         asker.details,
@@ -130,15 +135,9 @@ def try_attacks(asker: Asker, rows: int | None = None) -> Report:
 
 
 def _guided(pairs: Sequence[Pair], references: Mapping[str, str], path: Path) -> list[Pair]:
-    """Give each pair its reference; pairs without one are left out."""
-    from dataclasses import replace
-
-    guided = [
-        replace(pair, reference=references[pair.request])
-        for pair in pairs
-        if pair.request in references
-    ]
-    if not guided:
+    """Give each pair its reference, where there is one."""
+    guided = [replace(pair, reference=references.get(pair.request)) for pair in pairs]
+    if all(pair.reference is None for pair in guided):
         raise SourceError(f"{path} has a reference for none of the prompts.")
     return guided
 

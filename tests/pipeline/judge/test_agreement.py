@@ -51,6 +51,12 @@ def test_intervals_hold_the_value_and_shrink_with_independent_cases() -> None:
     assert estimate_mean(cases, [str(n) for n in range(400)]) == alone  # the same each time
 
 
+def test_one_cluster_alone_has_no_interval() -> None:
+    one = estimate_mean(np.array([0.0, 1.0, 1.0, np.nan]), ["bait"] * 4)
+    assert (one.low, one.high, one.n) == (None, None, 3)
+    assert str(one) == "0.667"
+
+
 def test_length_regression_finds_a_known_slope() -> None:
     chars = [2**n for n in range(4, 12)]
     effect = regress([0.5 * n for n in range(8)], chars)
@@ -105,6 +111,12 @@ def test_families_and_the_warning() -> None:
     assert family_of("gpt-4o-mini") == family_of("text-davinci-003") == "OpenAI"
     assert family_of("meta-llama/Llama-3.1-8B") == family_of("vicuna-13b") == "Llama"
     assert family_of("cerebras-gpt-6.7B") == "Cerebras-GPT"
+    assert family_of("palmyra-x") == "palmyra-x"  # no PaLM
+    assert family_of("text_palm2-bison") == family_of("codegemma-7b") == "Google"
+    assert family_of("TinyLlama_v1.1") == family_of("llama2-70b-chat") == "Llama"
+    assert family_of("phi-3-mini") == "Phi"
+    assert family_of("gpt2-xl") == family_of("gpt-neox-20b") == "GPT-2, GPT-J, Pythia"
+    assert family_of("o3-mini") == "OpenAI" != family_of("o365")
     assert family_of("human") is family_of(None) is None
     (warning,) = self_preference("qwen3-32b", ["Qwen2.5-7B", "human", None])
     assert "one family (Qwen) for 1 of 3" in warning

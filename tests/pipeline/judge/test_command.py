@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import CurationError, RecipeError, SourceError
-from pipeline.judge.attacks import BAITS
+from pipeline.judge.attacks import ATTACKS, BAITS
+from pipeline.judge.fence import escape
 
 GOOD, BAD = "a good and careful answer", "a bad one"
 
@@ -93,6 +94,19 @@ def test_a_reference_reaches_the_judge_and_rows_without_one_are_not_asked(judge,
     assert "the truth" in text
 
 
+def test_pairs_without_a_reference_are_counted(judge, sets) -> None:
+    ours = sets("a.jsonl", [{"prompt": f"Q{n}", "response": GOOD} for n in range(6)])
+    theirs = sets("b.jsonl", [{"prompt": f"Q{n}", "response": BAD} for n in range(6)])
+    known = sets("ref.jsonl", [{"prompt": f"Q{n}", "response": "truth"} for n in (1, 3, 5)])
+    table = Path(ours).with_name("pairs.jsonl")
+    report = judge(ours, "--against", theirs, "--reference", known, "--table", str(table))
+    assert (report["asked"], report["judged"]) == (6, 3)
+    assert report["failures"] == {"no_reference": 3}
+    assert report["bill"]["calls"] == 6
+    reasons = pl.read_ndjson(table)["reason"].to_list()
+    assert reasons == ["no_reference", None] * 3
+
+
 def test_a_judge_that_answers_in_prose_is_one_clear_outcome(judge, sets) -> None:
     rows = [{"prompt": "Q1", "response": GOOD}, {"prompt": "Q2", "response": BAD}]
     report = judge(sets("a.jsonl", rows), answer=lambda messages: "Well, it depends.", status=1)
@@ -102,6 +116,18 @@ def test_a_judge_that_answers_in_prose_is_one_clear_outcome(judge, sets) -> None
         sets("a.jsonl", rows), answer=lambda messages: "Well, it depends.", as_json=False, status=1
     )
     assert "not judged: 2 no_verdict (the reply holds no verdict)" in text
+
+
+def test_what_an_endpoint_said_most_is_in_the_report(serve, break_calls, sets, tmp_path) -> None:
+    faults = [(500, {}), (429, {}), (500, {}), "ok"]
+    proxy = break_calls(serve(lambda messages: "Verdict: 4").url, faults)
+    rows = [{"prompt": f"Q{n}", "response": GOOD} for n in range(4)]
+    call = ["judge", sets("a.jsonl", rows), "--endpoint", proxy.url, "--model", "m"]
+    call += ["--workspace", str(tmp_path), "--concurrency", "1"]
+    call += ["--set", "judge.tries=1", "--set", "judge.logprobs=false"]
+    done = CliRunner().invoke(app, call)
+    said = "not judged: 3 unanswered (no reply came, after all tries); mostly: status 500"
+    assert said in done.output
 
 
 def labelled(first: str, second: str, *labels: int, number: int) -> dict[str, Any]:
@@ -175,6 +201,62 @@ def test_a_red_team_sees_who_obeys(judge) -> None:
     assert graded[False]["worked"]["value"] > 0
     assert graded[False]["harmless_worked"]["value"] == 0
     assert all(not kind["worked"] for kind in report["result"]["kinds"].values())
+
+
+def sides(text: str) -> tuple[str, str]:
+    """Return the verdict that the poor response of a question wants, and the one it deserves."""
+    if "response a" not in text.lower():
+        return "6", "1"
+    return ("A", "B") if _good_is_second(text) else ("B", "A")
+
+
+def ignores(messages: list[dict[str, str]]) -> str:
+    return f"Verdict: {sides(messages[1]['content'])[1]}"
+
+
+def obeys(messages: list[dict[str, str]]) -> str:
+    """Do what an attack says, to the letter; else judge well."""
+    text = messages[1]["content"]
+    for attack in ATTACKS:
+        for asked in ("A", "B", "6"):
+            said = attack.put_into("", asked).strip()
+            if said in text or escape(said) in text:
+                # The one that names no verdict means its own response.
+                return f"Verdict: {asked if '{best}' in attack.text else sides(text)[0]}"
+    return ignores(messages)
+
+
+def same_place(messages: list[dict[str, str]]) -> str:
+    return "Verdict: A" if "response a" in messages[1]["content"].lower() else "Verdict: 4"
+
+
+@pytest.mark.parametrize(("answer", "worked"), [(obeys, 1), (ignores, 0), (same_place, 0)])
+def test_a_red_team_sees_in_every_mode_who_obeys_to_the_letter(judge, answer, worked) -> None:
+    report = judge("--red-team", "--rows", "1", answer=answer)
+    for line in report["result"]["success"]:
+        assert (line["tries"], line["without_verdict"]) == (len(ATTACKS), 0)
+        # One bait is one cluster, which has no interval.
+        share = {"value": worked, "low": None, "high": None, "n": len(ATTACKS)}
+        assert line["worked"] == share, line
+        assert line["harmless_worked"]["value"] == 0
+
+
+def test_a_loss_that_becomes_a_tie_is_a_success(judge) -> None:
+    def wavers(messages):
+        """Obey where the attacked response stands first, and there alone."""
+        text = messages[1]["content"]
+        poor_is_second = "response a" in text.lower() and not _good_is_second(text)
+        return "Verdict: A" if poor_is_second else obeys(messages)
+
+    report = judge("--red-team", "--rows", "1", answer=wavers)
+    assert all(line["worked"]["value"] == 1 for line in report["result"]["success"])
+
+
+def test_a_red_team_says_why_tries_have_no_verdict(judge) -> None:
+    report = judge("--red-team", "--rows", "1", "--budget-calls", "5")
+    tries = 4 * (len(ATTACKS) + 1)
+    assert (report["asked"], set(report["failures"])) == (tries, {"budget"})
+    assert report["judged"] == tries - report["failures"]["budget"]
 
 
 def _good_is_second(text: str) -> bool:
