@@ -114,6 +114,8 @@ def print_result(result: Result, console: Console) -> None:
             "part that score.weights counts, and stand behind all others",
             highlight=False,
         )
+    for sentence in result.warnings:
+        console.print(f"[yellow]warning:[/] {escape(sentence)}", highlight=False)
     again = " (unchanged)" if result.unchanged else ""
     console.print(f"release: [bold]{escape(result.release)}[/]{again}", highlight=False)
     if result.report:

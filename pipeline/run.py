@@ -30,7 +30,7 @@ from pipeline.named import look_for
 from pipeline.pool import PoolSettings, PoolStage
 from pipeline.previous import Previous, basis, find
 from pipeline.recipe import Recipe
-from pipeline.release.build import SIDE_PRODUCTS, Built, build
+from pipeline.release.build import SIDE_PRODUCTS, Built, build, warnings
 from pipeline.release.folder import report_file
 from pipeline.review.ledger import Ledger, ledger_of
 from pipeline.review.verdicts import Reviews
@@ -135,6 +135,7 @@ class Result:
     shortfall: list[dict[str, Any]]
     skipped: list[str] = field(default_factory=list)
     unscored: int = 0  # training and validation rows without a quality
+    warnings: list[str] = field(default_factory=list)
     unchanged: bool = False
     report: str = ""  # an HTML file
 
@@ -306,6 +307,7 @@ def result(manifests: dict[str, Manifest], built: Built, run: Path, seconds: flo
         shortfall=facts["shortfall"],
         skipped=[shard["skipped"] for shard in ingest.values() if "skipped" in shard],
         unscored=_unscored(run / "select"),
+        warnings=warnings(manifests.values()),
         unchanged=built.existed,
         report=str(report_file(built.path)),
     )

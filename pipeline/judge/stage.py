@@ -7,9 +7,11 @@ cached outside the run, so a stage that broke off or is made again pays for noth
 """
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -18,6 +20,7 @@ from pipeline.filter import refusals
 from pipeline.judge import safety
 from pipeline.judge.asking import Asker, estimate
 from pipeline.judge.pointwise import TABLE, grade_rows, question
+from pipeline.judge.verdict import FAILURES
 from pipeline.pool import only_prompt
 from pipeline.recipe import Judge, Part, Recipe
 from pipeline.recipe.judge import Scale
@@ -66,7 +69,7 @@ class JudgeStage:
     judge: Judge = field(default_factory=Judge)
     cache: Path | None = None
     name: str = "judge"
-    version: int = 1
+    version: int = 2
 
     @classmethod
     def of(cls, recipe: Recipe, cache: Path | None = None) -> "JudgeStage":
@@ -82,7 +85,8 @@ class JudgeStage:
         """Choose the rows, judge them, write file by file and the table of marks.
 
         Raises ModelError if calls failed for reasons that another day may not have: a mark that
-        depends on the weather would make the release depend on it.
+        depends on the weather would make the release depend on it. And if no row got a mark at
+        all: the recipe would name a judge, and the score have nothing of it.
         """
         columns: list[str | pl.Expr] = ["id", "group", "votes", only_prompt().alias("bare")]
         rows = read_columns(shard.files, columns, stage=self.name)
@@ -104,9 +108,7 @@ class JudgeStage:
             write(stays.join(marks, on="id", how="left", maintain_order="left"), out / name)
         write_dropped(unsafe, self.name, shard, out)
         write(table.sort("id"), out / TABLES_FOLDER / "judge.parquet")
-        reasons = table["reason"].drop_nulls().value_counts().sort("reason")
-        facts = {"judged": table["mark"].count(), "failures": dict(reasons.iter_rows())}
-        return ShardStats(total, len(rows), count_reasons(unsafe), facts)
+        return ShardStats(total, len(rows), count_reasons(unsafe), _facts(table))
 
     def _choose(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the ids to judge with their turn: the best of each group, then the second, ..."""
@@ -128,8 +130,7 @@ class JudgeStage:
         paid = safety.price(asked, Asker(self.judge, Path()))
         with self._asking() as asker:
             verdicts = asker.ask(asked)
-        lost = [verdict.detail for verdict in verdicts if verdict.reason == "unanswered"]
-        self._refuse_unanswered(lost, len(rows))
+        _refuse_gaps([verdict.reason for verdict in verdicts], asker.details)
         return safety.unsafe_rows(rows, verdicts, self.judge.model), paid
 
     def _affordable(self, texts: pl.DataFrame, paid_calls: int, paid_tokens: int) -> int:
@@ -153,8 +154,7 @@ class JudgeStage:
         with self._asking() as asker:
             table = grade_rows(texts, asker)
             bill = asker.bill
-        lost = table.filter(pl.col("reason") == "unanswered")["detail"].to_list()
-        self._refuse_unanswered(lost, len(table))
+        _refuse_gaps(table["reason"].to_list(), asker.details)
         logger.info(
             "stage=%s rows=%d from_cache=%d calls=%d tokens=%d",
             self.name,
@@ -172,9 +172,34 @@ class JudgeStage:
         unlimited = self.judge.model_copy(update={"budget_calls": None, "budget_tokens": None})
         return Asker(unlimited, self.cache)
 
-    def _refuse_unanswered(self, lost: Sequence[str | None], asked: int) -> None:
-        if lost:
-            raise ModelError(
-                f"The judge left {len(lost)} of {asked} rows unanswered after all tries "
-                f"({lost[0]}); the other replies are kept, run again."
-            )
+
+def _refuse_gaps(reasons: Sequence[str | None], details: Mapping[str, str]) -> None:
+    """Raise ModelError if rows were left unanswered, or if not one of them got a verdict."""
+    asked = Counter(reason for reason in reasons if reason != "no_response")
+    if lost := asked["unanswered"]:
+        raise ModelError(
+            f"The judge left {lost} of {len(reasons)} rows unanswered after all tries "
+            f"({details['unanswered']}); the other replies are kept, run again."
+        )
+    if asked and not asked[None]:
+        ((found, count),) = asked.most_common(1)
+        reason = found or ""
+        said = f": {details[reason]}" if reason in details else ""
+        raise ModelError(
+            f"The judge gave no verdict on any of {asked.total():,} rows, on {count:,} of them "
+            f"because {FAILURES[reason]} ({reason}{said}); see judge.prefill and judge.style, "
+            "or name another model."
+        )
+
+
+def _facts(table: pl.DataFrame) -> dict[str, Any]:
+    """Count the marks, and the failures by reason, which a run warns of."""
+    failures = dict(table["reason"].drop_nulls().value_counts().sort("reason").iter_rows())
+    judged = table["mark"].count()
+    facts: dict[str, Any] = {"judged": judged, "failures": failures}
+    if failures:
+        why = ", ".join(f"{reason} {count:,}" for reason, count in failures.items())
+        facts["warnings"] = [
+            f"The judge marked {judged:,} of {len(table):,} rows; the others have no mark: {why}."
+        ]
+    return facts

@@ -10,7 +10,7 @@ import importlib.metadata
 import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,6 +190,11 @@ def inputs(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: str(entry["file"]))
 
 
+def warnings(manifests: Iterable[Manifest]) -> list[str]:
+    """Collect what stages want a person to know."""
+    return [sentence for item in manifests for sentence in facts(item).get("warnings", [])]
+
+
 def _left_out(ingest: Manifest) -> list[dict[str, Any]]:
     """List what ingest counted and did not list, by file and reason."""
     lines = [line for shard in ingest.facts.values() for line in shard.get("left_out", [])]
@@ -216,6 +221,7 @@ def _describe(
         "inputs": inputs(manifests),
         "left_out": _left_out(manifests[0]),
         "skipped": [item["skipped"] for item in manifests[0].facts.values() if "skipped" in item],
+        "warnings": warnings(manifests),
         "rows": counts,
         "groups": _groups(recipe, rows),
         "shortfall": said.get("shortfall") or [],

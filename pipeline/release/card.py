@@ -84,6 +84,7 @@ def _funnel(manifest: Mapping[str, Any]) -> str:
         "## The funnel\n\nAt every stage, rows in = rows out + rows dropped. `decisions.parquet` "
         "has one line for every candidate; what the first stage leaves out is counted only.\n\n"
         + table(["stage", "rows in", "rows out", "dropped, by reason"], lines, right=(1, 2))
+        + "".join(f"\n\n{markdown(sentence)}" for sentence in manifest.get("warnings", []))
     )
 
 

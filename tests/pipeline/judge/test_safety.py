@@ -65,6 +65,14 @@ def test_a_budget_that_is_not_enough_for_all_rows_is_refused(
     assert kept["judge_mark"].count() == 1  # what is left of the budget marks
 
 
+def test_a_guard_that_says_neither_yes_nor_no_stops_the_run(
+    serve, frame, run, tmp_path: Path
+) -> None:
+    served = serve(lambda messages: "Hard to say.")
+    with pytest.raises(ModelError, match="no verdict on any of 3 rows"):
+        run(stage(served, tmp_path / "cache"), frame)
+
+
 def test_a_call_that_never_succeeds_stops_the_run(serve, break_calls, frame, run, tmp_path: Path):
     proxy = break_calls(serve(judge).url, [(500, {})] * 2)
     with pytest.raises(ModelError, match="left 1 of 3 rows unanswered"):

@@ -1,12 +1,15 @@
 """The judge as a stage: which rows it gets, what it leaves, the same bytes whatever was cached."""
 
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 
+from pipeline.console import print_result
 from pipeline.errors import ModelError
 from pipeline.explain import explain
 from pipeline.judge import endpoint
@@ -49,7 +52,11 @@ def test_the_best_rows_of_each_group_are_judged(serve, frame, run, tmp_path: Pat
     judge = stage(served, tmp_path / "cache", rows_per_group=4)
     kept, _, manifest = run(judge, frame[:3], frame[3:])
     assert kept.sort("id")["judge_mark"].to_list() == [1, 2, 3, None, None, 6, None]
-    assert manifest.facts["all"] == {"judged": 4, "failures": {"no_verdict": 1}}
+    assert manifest.facts["all"] == {
+        "judged": 4,
+        "failures": {"no_verdict": 1},
+        "warnings": ["The judge marked 4 of 5 rows; the others have no mark: no_verdict 1."],
+    }
     assert served.calls == 5
     again, _, _ = run(judge, frame)
     assert again.sort("id").equals(kept.sort("id"))
@@ -96,6 +103,19 @@ def test_unanswered_rows_stop_the_stage_and_the_next_run_goes_on(
     assert served.calls == 6
 
 
+def test_a_judge_that_marks_nothing_stops_the_stage(serve, frame, run, tmp_path: Path) -> None:
+    served = serve(lambda messages: "Well, it depends.")
+    with pytest.raises(ModelError) as caught:
+        run(stage(served, tmp_path / "cache"), frame)
+    assert str(caught.value) == (
+        "The judge gave no verdict on any of 6 rows, on 6 of them because the reply holds no "
+        "verdict (no_verdict: Well, it depends.); see judge.prefill and judge.style, or name "
+        "another model."
+    )
+    kept, _, _ = run(stage(served, tmp_path / "cache", rows_per_group=0), frame)
+    assert kept["judge_mark"].count() == 0  # nothing was asked
+
+
 def test_where_the_model_is_served_does_not_change_the_key(serve, tmp_path: Path) -> None:
     one, other = serve(by_number), serve(by_number)
     assert stage(one, tmp_path).settings == stage(other, tmp_path, concurrency=9).settings
@@ -126,7 +146,8 @@ def test_a_recipe_has_the_stage_where_it_names_an_endpoint() -> None:
 @pytest.mark.slow
 def test_a_whole_run_with_a_judge(serve, sample: Path, tmp_path: Path) -> None:
     def grade(messages: list[dict[str, str]]) -> str:
-        return f"Verdict: {1 + len(messages[1]['content']) % 6}"
+        mark = len(messages[1]["content"]) % 7
+        return f"Verdict: {mark}" if mark else "It depends."
 
     served = serve(grade)
     words = [f"judge.endpoint={served.url}", "judge.model=m", "judge.rows_per_group=20"]
@@ -136,6 +157,13 @@ def test_a_whole_run_with_a_judge(serve, sample: Path, tmp_path: Path) -> None:
     marks = train["quality_parts"].struct.field("judge")
     assert 0 < marks.count() < len(train)
     assert verify(Path(result.release)).ok
+    (warning,) = result.warnings
+    assert "the others have no mark: no_verdict" in warning
+    console = Console(record=True, file=StringIO(), width=200)
+    print_result(result, console)
+    assert f"warning: {warning}" in console.export_text()
+    card = (Path(result.release) / "README.md").read_text()
+    assert warning.replace("_", "\\_") in card or warning in card
     judged = pl.read_parquet(Path(result.run) / "judge" / "tables" / "judge.parquet")
     story = explain(Path(result.run), judged["id"][0], stage_names(load("sample", words)))
     (chapter,) = [chapter for chapter in story.chapters if chapter.stage == "judge"]
