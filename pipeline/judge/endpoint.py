@@ -142,6 +142,8 @@ class Endpoint:
         """Note a call without a reply; raises ModelError where the endpoint is given up."""
         settings = self.settings
         with self._lock:
+            if self._dead is not None:  # calls in the air do not count any more
+                raise self._dead
             if self._silent and said.startswith(_LATE):
                 raise self._given_up(self._gone(said))
             self._vain[said] += 1
