@@ -19,7 +19,7 @@ import polars as pl
 
 from pipeline import quotas
 from pipeline.encoder import resolve_dtype
-from pipeline.lm.find import DEFAULT, find_model
+from pipeline.lm.find import find_model
 from pipeline.lm.states import Reading, check_reading, states
 from pipeline.lm.threshold import SIDES, beyond
 from pipeline.pool import PoolSettings, only_prompt
@@ -98,9 +98,9 @@ class LikelihoodStage:
         wanted = frame.filter(pl.col("id").is_in(chosen))
         dtype = shard.option("dtype")
         facts = {"scored": len(wanted)}
-        if self.settings.lm.model:
-            scores = self._scores(wanted, dtype)
-            named = scores.rename({name: f"{PREFIX}{name}" for name in scores.columns})
+        if name := self.settings.lm.model:
+            scores = self._scores(wanted, name, dtype)
+            named = scores.rename(lambda column: f"{PREFIX}{column}")
             frame = _joined(frame, wanted, named)
             facts |= {
                 "cut": int(scores["cut"].sum()),
@@ -114,7 +114,7 @@ class LikelihoodStage:
         write_dropped(books, self.name, shard, out)
         return ShardStats(len(frame), len(kept), count_reasons(books), facts)
 
-    def _scores(self, wanted: pl.DataFrame, dtype: str) -> pl.DataFrame:
+    def _scores(self, wanted: pl.DataFrame, name: str, dtype: str) -> pl.DataFrame:
         from pipeline.lm.load import load_model
         from pipeline.lm.score import SCORES, rows_of, score
 
@@ -122,7 +122,7 @@ class LikelihoodStage:
         if not len(wanted):
             return pl.DataFrame(schema=SCORES)
         return score(
-            load_model(lm.model or DEFAULT, dtype, lm.device, self.cache),
+            load_model(name, dtype, lm.device, self.cache),
             rows_of(wanted),
             max_tokens=lm.max_tokens,
             cache=self.cache,

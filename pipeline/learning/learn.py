@@ -181,10 +181,19 @@ def below_length(figures: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     ]
 
 
-def write(model: Learned, out: Path) -> None:
-    """Write the model's folder whole or not at all; refuses a folder that holds something else."""
+def check_out(out: Path) -> None:
+    """Raise CurationError where no model can be written; to be asked before the work is done."""
+    if out.resolve() == Path.cwd():
+        raise CurationError("--out names the folder that you stand in; name a new one.")
+    if out.is_file():
+        raise CurationError(f"{out} is a file; name a new folder with --out.")
     if out.exists() and any(out.iterdir()) and not (out / "model.json").exists():
         raise CurationError(f"{out} holds other files; name a new folder with --out.")
+
+
+def write(model: Learned, out: Path) -> None:
+    """Write the model's folder whole or not at all; refuses a folder that holds something else."""
+    check_out(out)
     scratch = out.with_name(f".{out.name}.scratch")
     shutil.rmtree(scratch, ignore_errors=True)
     save(model, scratch)

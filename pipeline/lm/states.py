@@ -101,22 +101,25 @@ def _name(model: CausalModel, reading: Reading) -> str:
 def _read(model: CausalModel, rows: Sequence[Prepared], reading: Reading, threads: int) -> States:
     import torch
 
-    # The response counts from its first token on, which nothing need predict.
-    sequences = [
-        TokenIds(before + row.response, len(before))
-        for row in rows
-        for before in [row.prompt or list(model.start)]
-    ]
     found = np.full((len(rows), reading.width), np.nan, np.float32)
-    cut = batches([len(s.ids) for s in sequences], budget_of(model))
+    # The response counts from its first token on, which nothing need predict.
+    sequences = {
+        place: TokenIds(before + row.response, len(before))
+        for place, row in enumerate(rows)
+        for before in [row.prompt or list(model.start)]
+        if row.response
+    }
+    where = list(sequences)
+    cut = batches([len(sequences[place].ids) for place in where], budget_of(model))
     with _until(model, reading.layers) as forward:
 
         def mean(batch: Batch) -> None:
-            places, length, count = batch
-            chosen = [sequences[place] for place in places]
+            chosen, length, count = batch
+            places = [where[number] for number in chosen]
             with torch.inference_mode():
-                hidden = forward(padded(model, chosen, length, count))
-                for row, (place, sequence) in enumerate(zip(places, chosen, strict=True)):
+                own_ids = [sequences[place] for place in places]
+                hidden = forward(padded(model, own_ids, length, count))
+                for row, (place, sequence) in enumerate(zip(places, own_ids, strict=True)):
                     own = [each[row, sequence.first : len(sequence.ids)].float() for each in hidden]
                     found[place] = torch.cat([each.mean(dim=0) for each in own]).cpu().numpy()
 

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from pipeline.encoder import find_model, model_digest
 from pipeline.errors import ModelError
 from pipeline.lm.states import Reading
-from pipeline.manifest import digest_file
+from pipeline.manifest import digest_file, digest_json
 from pipeline.recipe import Embed
 from pipeline.score.surface import FEATURES, surface
 from pipeline.vectors import PROMPT, RESPONSE, cosines, matrix
@@ -97,17 +97,22 @@ class Learned:
 
 
 def save(model: Learned, folder: Path) -> None:
-    """Write the model's files; `model.json` last, with the digest of the arrays."""
+    """Write the model's files; `model.json` last, with the digest of what decides a score."""
     from safetensors.numpy import save as as_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).unlink(missing_ok=True)
     arrays = {name: np.ascontiguousarray(model.arrays[name]) for name in _ARRAYS}
     (folder / WEIGHTS).write_bytes(as_bytes(arrays))  # their own writer hides the file from others
-    about = {**model.about, "format": FORMAT, "sha256": digest_file(folder / WEIGHTS)}
+    about = {**model.about, "format": FORMAT, "sha256": _digest(folder, model.about)}
     (folder / ABOUT).write_text(
         json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+
+
+def _digest(folder: Path, about: Mapping[str, Any]) -> str:
+    """Digest of the arrays, and of how a language model has to read for them."""
+    return digest_json([digest_file(folder / WEIGHTS), about.get("language_model")])
 
 
 def load(folder: Path) -> Learned:
@@ -117,7 +122,7 @@ def load(folder: Path) -> Learned:
 
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        damaged = about["sha256"] != digest_file(folder / WEIGHTS)
+        damaged = about["sha256"] != _digest(folder, about)
     except FileNotFoundError as error:
         raise ModelError(
             f"{folder} holds no learned score: {Path(error.filename).name} is not there. Train one "
@@ -133,7 +138,9 @@ def load(folder: Path) -> Learned:
     reading = reading_of(about)
     width = reading.width if reading else 0
     if damaged:
-        raise ModelError(f"{folder / WEIGHTS} is not the file that was trained; train it again.")
+        raise ModelError(
+            f"{folder / WEIGHTS} and {ABOUT} are not what was trained; train it again."
+        )
     try:
         arrays = load_file(folder / WEIGHTS)
     except SafetensorError as error:

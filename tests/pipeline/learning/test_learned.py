@@ -83,7 +83,7 @@ def test_a_damaged_a_foreign_and_a_missing_model_are_refused(model: Learned, tmp
     weights = tmp_path / "m" / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(ModelError, match="not the file that was trained"):
+    with pytest.raises(ModelError, match="not what was trained"):
         load(tmp_path / "m")
     weights.write_bytes(whole)
     (tmp_path / "m" / "model.json").write_text(json.dumps({**about, "columns": ["x"]}))
@@ -119,6 +119,16 @@ def test_a_folder_with_other_files_is_not_overwritten(model: Learned, tmp_path: 
     with pytest.raises(CurationError, match="holds other files"):
         write(model, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+    with pytest.raises(CurationError, match="is a file"):
+        write(model, tmp_path / "thesis.tex")
+
+
+def test_the_folder_that_one_stands_in_is_not_replaced(
+    model: Learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CurationError, match="name a new one"):
+        write(model, Path())
 
 
 def test_the_stage_takes_it_as_one_part_and_its_digest_into_the_key(model: Learned, tmp_path: Path):

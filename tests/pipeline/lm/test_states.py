@@ -146,6 +146,10 @@ def test_the_recipe_of_such_a_score_has_the_stage_that_reads(
     named = recipe.model_copy(update={"score": Score(learned=str(tmp_path / "m"))})
     assert "likelihood" in stage_names(named)
     about = json.loads((tmp_path / "m" / "model.json").read_text(encoding="utf-8"))
+    other = {**about, "language_model": {**about["language_model"], "layers": [2]}}
+    (tmp_path / "m" / "model.json").write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(ModelError, match="not what was trained"):
+        load(tmp_path / "m")
     about["language_model"] = {"model": "x"}
     (tmp_path / "m" / "model.json").write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(ModelError, match="which language model"):
@@ -167,7 +171,7 @@ def test_numbers_that_are_none_are_refused_for_training(make_model: Callable, tm
 
 @pytest.mark.slow
 def test_learn_with_a_language_model(tiny_folder: Path, tmp_path: Path):
-    """What the features cannot see, the model can: which of two scripts of equal form was used."""
+    """Two scripts of equal form: the state tells them, and the linear member leans on it."""
     records = [
         {
             "prompt": f"How do I mend {site} number {row}?",
@@ -181,15 +185,14 @@ def test_learn_with_a_language_model(tiny_folder: Path, tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     words = ["learn", str(path), "--label", "label", "--workspace", str(tmp_path), "--json"]
-    found = {}
-    for name, more in (("without", []), ("with", ["--lm", str(tiny_folder)])):
-        out = tmp_path / name
-        ran = CliRunner().invoke(app, [*words, "--out", str(out), *more])
-        assert ran.exit_code == 0, ran.output
-        found[name] = json.loads(ran.stdout)["figures"]["AUC"]["learned"]["value"]
-    assert found["with"] > 0.99
+    out = tmp_path / "with"
+    ran = CliRunner().invoke(app, [*words, "--out", str(out), "--lm", str(tiny_folder)])
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)["figures"]["AUC"]["learned"]["value"] > 0.99
+    trained = load(out)
+    features, state = np.split(np.abs(trained.arrays["coefficients"]), [len(COLUMNS)])
+    assert state.sum() > features.sum()
     reading = load(tmp_path / "with").reading
     assert reading is not None
     assert reading.model == str(tiny_folder)
-    assert load(tmp_path / "without").reading is None
     assert "layers 1 of" in (tmp_path / "with" / "README.md").read_text(encoding="utf-8")
