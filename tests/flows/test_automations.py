@@ -87,7 +87,7 @@ def test_blocked_failed_and_silent_runs_are_told(
     words = ["serve", "sample", "--dumps", str(sample), "--every", "86400"]
     with server.thousand(*words, "--workspace", str(tmp_path / "crashed")) as serving:
         run_of(server, serving).kill()
-        until(lambda: "a run crashed" in kinds(told), 90)
+        until(lambda: "a run crashed" in kinds(told), 240)
     # Both are killed: nobody is left to say so, and the heartbeat stays away.
     with server.thousand(*words, "--workspace", str(tmp_path / "silent")) as serving:
         flow = run_of(server, serving)
