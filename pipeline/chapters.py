@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.manifest import Manifest
 from pipeline.record import REASONS
 from pipeline.release.escape import one_line
-from pipeline.score.breakdown import TABLE, Share, breakdown
+from pipeline.score.breakdown import MIDDLE, TABLE, Share, breakdown
 from pipeline.score.learned import STATE
 
 Row = dict[str, Any]
@@ -167,21 +167,29 @@ def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
         return ["not judged: there is no response"]
     parts = here.get("quality_parts") or {}
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
-    absent = [name for name, value in parts.items() if value is None]
     lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
-    for share in shares(stage, here) or []:
-        if share.adds is not None:
-            lines.append(
-                f"{share.part:<10} measured {share.measured:>9.4g}, as a part {share.value:.3f}, "
-                f"weight {share.weight:.2f}, adds {share.adds:.3f}"
-            )
+    found = {share.part: share for share in shares(stage, here) or ()}
+    counted = [share for share in found.values() if share.adds is not None]
+    lines += [_part(share) for share in counted]
+    absent = [
+        name for name, value in parts.items() if value is None and found.get(name) not in counted
+    ]
     return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
+
+
+def _part(share: Share) -> str:
+    """Say what became of one part."""
+    if share.measured is None or share.value is None:
+        said = "not measured, counts as the middle of its group,"
+    else:
+        said = f"measured {share.measured:>9.4g}, as a part {share.value:.3f},"
+    return f"{share.part:<10} {said} weight {share.weight:.2f}, adds {share.adds:.3f}"
 
 
 def shares(stage: Path, here: Row) -> list[Share] | None:
     """Take a row's score apart; none where it has no score, or an earlier version scored it."""
     line = find(sorted((stage / "tables").glob(TABLE)), here["id"])
-    if line is None or here.get("quality") is None:
+    if line is None or MIDDLE not in line or here.get("quality") is None:
         return None
     return breakdown(line, here["quality_parts"])
 

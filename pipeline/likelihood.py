@@ -107,7 +107,7 @@ class LikelihoodStage:
                 "errors": len(scores) - scores["error"].null_count(),
             }
         if self.settings.reading:
-            frame = _joined(frame, wanted, self._states(wanted, self.settings.reading, dtype))
+            frame = _joined(frame, wanted, self._states(wanted, self.settings.reading))
         books = self._machine_text(frame)
         kept = frame.join(books, on="id", how="anti", maintain_order="left")
         write(kept, out / f"{shard.name}.parquet")
@@ -129,13 +129,14 @@ class LikelihoodStage:
             threads=self.threads,
         )
 
-    def _states(self, wanted: pl.DataFrame, reading: Reading, dtype: str) -> pl.DataFrame:
+    def _states(self, wanted: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         from pipeline.lm.load import load_model
         from pipeline.lm.score import rows_of
 
         found = np.zeros((0, reading.width), np.float16)
         if len(wanted):
-            model = load_model(reading.model, dtype, self.settings.lm.device, self.cache)
+            device = self.settings.lm.device
+            model = load_model(reading.model, reading.dtype, device, self.cache)
             found = states(model, rows_of(wanted), reading, cache=self.cache, threads=self.threads)
         whole = pl.Series(np.isfinite(found).all(axis=1))
         return pl.DataFrame({STATE: column(STATE, found)}).with_columns(

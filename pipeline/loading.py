@@ -76,7 +76,7 @@ def _spread_seed(recipe: Recipe) -> Recipe:
 def _read(name: str | Path) -> tuple[dict[str, Any], str]:
     if str(name) in SHIPPED:
         text = resources.files("pipeline.recipes").joinpath(f"{name}.yaml").read_text("utf-8")
-        origin = f"recipe {name}"
+        origin = str(name)
     else:
         path = Path(name)
         if not path.is_file():

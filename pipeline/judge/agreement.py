@@ -2,7 +2,8 @@
 
 A verdict on a pair is 1 (the first is better), -1 (the second) or 0 (a tie). Intervals are
 percentile bootstraps over whole clusters, such as all pairs of one prompt, since these are not
-independent of each other.
+independent of each other. Clusters that all say the same would give an interval of no width, as if
+nobody could ever say otherwise: there it holds what the share of others can be.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,7 +88,8 @@ def estimate(
     """Estimate a statistic of cases, given by their places, and its interval.
 
     `clusters` names the cluster of each case. Rounds in which the statistic does not exist are
-    left out of the interval; one cluster alone has none, since nothing says how others differ.
+    left out of the interval. One cluster alone has none, since nothing says how others differ, and
+    so have clusters that never make a difference.
     """
     everything = np.arange(len(clusters))
     value = statistic(everything)
@@ -105,13 +107,25 @@ def estimate(
         again = statistic(np.concatenate([members[place] for place in drawn]))
         if again is not None:
             values.append(again)
-    if not values:
+    low, high = np.quantile(values or [value], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if low == high:
         return Estimate(value, None, None, len(everything))
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value, float(low), float(high), len(everything))
 
 
-def estimate_mean(cases: Floats, clusters: Sequence[str], *, seed: int = 0) -> Estimate:
-    """Estimate the mean of cases; those left out (NaN) are not counted."""
+def estimate_mean(
+    cases: Floats, clusters: Sequence[str], *, seed: int = 0, scale: tuple[float, float] = (0, 1)
+) -> Estimate:
+    """Estimate the mean of cases on a scale from lowest to highest; those left out (NaN) do not count.
+
+    A case may be a row of several numbers. Where n clusters all say the same, the interval is the
+    exact one (Clopper and Pearson): up to 1 - 0.05^(1/n) of others may say an end of the scale.
+    """
     found = estimate(lambda places: mean(cases[places]), clusters, seed=seed)
-    return Estimate(found.value, found.low, found.high, int(np.sum(~np.isnan(cases))))
+    known = ~np.asarray(np.isnan(cases).all(axis=tuple(range(1, cases.ndim))))
+    low, high = found.low, found.high
+    agreeing = len({name for name, here in zip(clusters, known, strict=True) if here})
+    if found.value is not None and low is None and agreeing > 1:
+        others = 1 - (1 - LEVEL) ** (1 / agreeing)
+        low, high = (found.value + others * (end - found.value) for end in scale)
+    return Estimate(found.value, low, high, int(known.sum()))

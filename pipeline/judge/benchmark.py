@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from pipeline.judge.agreement import (
     Estimate,
-    Floats,
     Votes,
     estimate,
+    estimate_mean,
     kappa,
     mean,
     tie_discounted,
@@ -148,7 +148,7 @@ def _agreement(
     found: dict[str, Estimate] = {}
     for name, cases in _CASES.items():
         table = np.stack([cases(one, other) for one, other in pairs], axis=1)
-        found[name] = _of_table(table, clusters, seed)
+        found[name] = estimate_mean(table, clusters, seed=seed)
 
     def mean_kappa(places: npt.NDArray[np.int64]) -> float | None:
         values = [kappa(one[places], other[places]) for one, other in pairs]
@@ -157,12 +157,6 @@ def _agreement(
 
     found["kappa"] = estimate(mean_kappa, clusters, seed=seed)
     return found
-
-
-def _of_table(table: Floats, clusters: Sequence[str], seed: int) -> Estimate:
-    found = estimate(lambda places: mean(table[places].ravel()), clusters, seed=seed)
-    cases = int((~np.isnan(table)).any(axis=1).sum())
-    return Estimate(found.value, found.low, found.high, cases)
 
 
 def _coin(name: str, pairs: Sequence[Pair], seed: int) -> Votes:

@@ -11,6 +11,7 @@ from pipeline.judge.agreement import Estimate, estimate_mean
 from pipeline.judge.benchmark import SetResult, count_failures
 from pipeline.judge.length import controlled_win_rate, regress
 from pipeline.judge.pairwise import Outcome, Pair, position_bias
+from pipeline.judge.prompts import SCALES
 from pipeline.judge.verdict import FAILURES
 from pipeline.recipe.judge import Judge
 
@@ -69,13 +70,16 @@ def of_grades(table: pl.DataFrame, settings: Judge, seed: int = 0) -> dict[str, 
     """Sum up a table of marks."""
     known = table.filter(pl.col("mark").is_not_null())
     marks = known["mark"].to_numpy()
+    scale = SCALES[settings.scale]
     written = known["written"].value_counts().sort("written")
     effect = regress(marks.tolist(), known["chars"].to_list(), seed) if len(known) else None
     mass = known["mass"].drop_nulls()
     return {
         "scale": settings.scale,
         "style": settings.style,
-        "mean": estimate_mean(marks, known["id"].to_list(), seed=seed).to_json(),
+        "mean": estimate_mean(
+            marks, known["id"].to_list(), seed=seed, scale=(scale.low, scale.high)
+        ).to_json(),
         "marks": {str(mark): count for mark, count in written.iter_rows()},
         "weighed": len(mass),  # marks that come from log-probabilities
         "mass": None if not len(mass) else round(float(np.mean(mass.to_numpy())), 4),

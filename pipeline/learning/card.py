@@ -23,7 +23,7 @@ def render(about: Mapping[str, Any]) -> str:
         sees = (
             "It sees counts of words and marks, how near the vectors of both texts are, and what leaves layers "
             f"{' and '.join(map(str, read_by['layers']))} of `{read_by['model']}` while that reads the response (SHA-256 of the model "
-            f"`{read_by['digest']}`, {read_by['max_tokens']} tokens of prompt and response)."
+            f"`{read_by['digest']}`, {read_by['max_tokens']} tokens of prompt and response, in {read_by['dtype']})."
         )
     return f"""# A learned score
 

@@ -40,13 +40,15 @@ class Reading:
     layers: tuple[int, ...]  # ascending; what leaves the first is number 1
     max_tokens: int
     width: int  # of a state: all layers together
+    dtype: str  # that the model multiplies in
 
     @classmethod
     def by(cls, model: CausalModel, name: str, max_tokens: int = MAX_TOKENS) -> "Reading":
         """Say how a model is to read."""
         config = model.model.config.get_text_config()
         layers = sorted({max(1, round(depth * config.num_hidden_layers)) for depth in DEPTHS})
-        return cls(name, model.digest, tuple(layers), max_tokens, config.hidden_size * len(layers))
+        width = config.hidden_size * len(layers)
+        return cls(name, model.digest, tuple(layers), max_tokens, width, model.dtype)
 
 
 def check_reading(reading: Reading) -> None:
@@ -168,7 +170,8 @@ def _blocks(model: CausalModel) -> Any:  # noqa: ANN401
     import torch
 
     count = model.model.config.get_text_config().num_hidden_layers
-    for module in model.model.modules():
+    # A model that sees or hears has layers for that as well, sometimes as many.
+    for module in model.model.get_decoder().modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return module
     raise ModelError(

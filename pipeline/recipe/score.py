@@ -8,7 +8,7 @@ from pipeline.recipe.part import Part
 
 
 class Weights(Part):
-    """How much each kind of evidence counts; a part that a row lacks is left out of its mean."""
+    """How much each kind of evidence counts; a part that a row lacks counts as its group's mean of it."""
 
     votes: float = Field(
         default=0.35, ge=0, description="Place among the answers of the same site and year."

@@ -228,6 +228,10 @@ def measure(frame: pl.DataFrame, model: Learned) -> pl.Series:
     """Return the score of each row of a stage; null for a row without a response."""
     there = frame["response"].is_not_null() & frame[RESPONSE].is_not_null()
     if model.reading:
+        if frame.schema[STATE] != pl.Array(pl.Float16, model.reading.width):
+            raise ModelError(
+                "The rows were read for another learned score than the recipe has now; run again."
+            )
         there &= frame[STATE].is_not_null()  # of the pool the likeliest are read, not all
     elif STATE in frame.columns:
         frame = frame.drop(STATE)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.errors import ModelError
 from pipeline.recipe import Embed, Recipe, Score
 from pipeline.score import breakdown, learned
 from pipeline.score.combine import combine
@@ -26,7 +27,7 @@ class ScoreStage:
 
     settings: Score
     name: str = "score"
-    version: int = 3
+    version: int = 4
     embed: Embed = field(default_factory=Embed)  # what a learned score must have been trained with
 
     @classmethod
@@ -45,7 +46,7 @@ class ScoreStage:
 
     def work(self, shard: Shard, out: Path) -> ShardStats:
         """Measure file by file, rank over all, write file by file."""
-        known = (*PARTS, *_learned(self.settings))
+        known = known_parts(self.settings, dict(shard.options).get("learned"))
         measured = pl.concat([measure(frame, known) for frame, _ in each_file(shard)]).sort("id")
         parts = [part for part in known if part.name in measured.columns]
         weights = self.settings.weights.model_dump()
@@ -53,7 +54,7 @@ class ScoreStage:
         for frame, name in each_file(shard):
             frame = frame.drop(learned.STATE, strict=False)  # evidence, of no use to later stages
             write(frame.join(scores, on="id", how="left", maintain_order="left"), out / name)
-        write(breakdown.table(measured, weights), out / TABLES_FOLDER / breakdown.TABLE)
+        write(breakdown.table(measured, weights, parts), out / TABLES_FOLDER / breakdown.TABLE)
         facts = {
             group: {"rows": rows, "quality": quality}
             for group, rows, quality in measured.join(scores, on="id")
@@ -77,9 +78,14 @@ def measure(frame: pl.DataFrame, known: Sequence[Evidence] = PARTS) -> pl.DataFr
     )
 
 
-def _learned(settings: Score) -> list[Evidence]:
-    """Return the learned score as evidence, where the recipe names one."""
+def known_parts(settings: Score, planned: str | None = None) -> tuple[Evidence, ...]:
+    """Return the kinds of evidence that a recipe can have: those built in, and its learned score.
+
+    Raises ModelError where the learned score is not the one, by its digest, that was planned with.
+    """
     if settings.learned is None:
-        return []
+        return PARTS
     model = learned.load(Path(settings.learned))
-    return [Evidence("learned", partial(learned.measure, model=model), as_it_is)]
+    if planned not in (None, model.about["sha256"]):
+        raise ModelError(f"{settings.learned} was trained anew during the run; run again.")
+    return (*PARTS, Evidence("learned", partial(learned.measure, model=model), as_it_is))

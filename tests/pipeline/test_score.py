@@ -39,7 +39,7 @@ def test_length_saturates_and_falls_for_the_longest() -> None:
     ]
 
 
-def test_ranks_are_inside_the_group_and_lacking_parts_are_left_out(make_rows, run) -> None:
+def test_ranks_are_inside_the_group_and_a_lacking_part_counts_as_its_middle(make_rows, run) -> None:
     vectors = np.eye(4)
     rows = [
         {"group": "stem", "votes_rank": 0.91, "accepted": True},
@@ -52,7 +52,8 @@ def test_ranks_are_inside_the_group_and_lacking_parts_are_left_out(make_rows, ru
     kept, _, _ = run(ScoreStage(Score(weights=weights)), frame[:2], frame[2:])
     parts = kept["quality_parts"].struct.unnest()
     assert parts["votes"].to_list() == [0.25, 0.75, None, None]
-    assert kept["quality"].to_list() == [0.625, 0.75, None, None]
+    # The only mark of the asker in the group is 1: that is its middle. wikiHow has no such part.
+    assert kept["quality"].to_list() == [0.625, 0.875, None, None]
     plain = [part.name for part in PARTS if part.reads is None]
     assert parts.row(3) == (None,) * len(plain)
     assert parts["structure"][2] == 0.5  # a lone row of its group
@@ -84,9 +85,12 @@ def test_the_story_of_a_row_takes_its_score_apart_and_the_parts_add_up(make_rows
         assert {name: part["value"] for name, part in parts.items()} == row["quality_parts"]
         assert parts["votes"]["measured"] == row["votes_rank"]
         assert parts["length"]["measured"] == len(row["response"])
-        assert (parts["accepted"]["adds"] is None) == (row["accepted"] is None)
-        share = 0.5 / (1.1 if row["accepted"] is not None else 0.9)
+        share = 0.5 / 1.1
         assert parts["votes"]["adds"] == pytest.approx(share * row["quality_parts"]["votes"])
+        if row["accepted"] is None:
+            (line,) = [line for line in chapter["lines"] if line.startswith("accepted")]
+            assert "counts as the middle of its group" in line
+            assert parts["accepted"]["adds"] == pytest.approx(0.2 / 1.1 * 3 / 7)
         shown = [float(line.split("adds ")[1]) for line in chapter["lines"] if "adds" in line]
         assert sum(shown) == pytest.approx(row["quality"], abs=0.003)
 
@@ -113,6 +117,24 @@ def test_quality_stays_in_range_and_says_when_it_knows_nothing(rows) -> None:
         assert (quality is None) == (not known)
         assert quality is None or 0 <= quality <= 1
     assert len(names) == len(PARTS) + 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), *[st.none() | st.floats(0, 1) for _ in range(2)]), min_size=1
+    )
+)
+def test_what_is_not_measured_neither_lifts_nor_lowers_its_group(rows) -> None:
+    parts = [part for part in PARTS if part.name in ("votes", "judge", "ifd")]
+    schema = dict.fromkeys((part.name for part in parts), pl.Float64)
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("id")
+    weights = {"votes": 0.3, "judge": 0.5, "ifd": 0.2}
+    scores = combine(frame.with_columns(group=pl.lit("a")), weights, parts)
+    means = scores["quality_parts"].struct.unnest().mean().row(0, named=True)
+    there = [name for name, mean in means.items() if mean is not None]
+    expected = sum(weights[name] * means[name] for name in there)
+    expected /= sum(weights[name] for name in there)
+    assert scores["quality"].mean() == pytest.approx(expected, abs=1e-5)
 
 
 def test_all_weights_zero_is_refused() -> None:

@@ -57,6 +57,23 @@ def test_one_cluster_alone_has_no_interval() -> None:
     assert str(one) == "0.667"
 
 
+@pytest.mark.parametrize("said", [0.0, 0.5, 1.0])
+def test_clusters_that_all_say_the_same_leave_room_for_others(said: float) -> None:
+    cases = np.full(27 * 12, said)
+    cases[::27] = np.nan  # a case without a verdict is no agreement
+    found = estimate_mean(cases, [str(n // 27) for n in range(len(cases))])
+    others = 1 - 0.05 ** (1 / 12)  # the exact limit of Clopper and Pearson, one-sided
+    assert found.value == said
+    assert found.n == 26 * 12
+    assert (found.low, found.high) == pytest.approx(
+        (said - others * said, said + others * (1 - said))
+    )
+    marks = estimate_mean(np.full(12, 6.0), [str(n) for n in range(12)], scale=(1, 6))
+    assert (marks.low, marks.high) == pytest.approx((6 - others * 5, 6))
+    only = np.append(np.full(5, np.nan), said)
+    assert estimate_mean(only, [str(n) for n in range(6)]).low is None  # one cluster that counts
+
+
 def test_length_regression_finds_a_known_slope() -> None:
     chars = [2**n for n in range(4, 12)]
     effect = regress([0.5 * n for n in range(8)], chars)

@@ -133,8 +133,14 @@ def test_the_mark_is_a_part_of_the_score_only_where_there_is_a_judge(
     scored, _, _ = run(ScoreStage(settings), judged)
     parts = scored.sort("id")["quality_parts"].struct.field("judge").to_list()
     assert parts == [0.125, 0.375, 0.625, None, 0.875, 0.5, None]
-    # Where a row has no mark, its quality is what it is without a judge.
-    assert scored.sort("id")["quality"][3] == without.sort("id")["quality"][3]
+    # A row without a mark is as if it had the middle one of its group.
+    weights = settings.weights.model_dump()
+    plain = without.sort("id").row(3, named=True)
+    total = sum(
+        weights[name] for name, value in plain["quality_parts"].items() if value is not None
+    )
+    expected = (plain["quality"] * total + 0.5 * weights["judge"]) / (total + weights["judge"])
+    assert scored.sort("id")["quality"][3] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_recipe_has_the_stage_where_it_names_an_endpoint() -> None:

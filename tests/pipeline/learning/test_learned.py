@@ -1,6 +1,7 @@
 """The files of a learned score, the labels it learns from, and its place in the score stage."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,9 @@ def test_the_stage_takes_it_as_one_part_and_its_digest_into_the_key(model: Learn
     with pytest.raises(ModelError, match=r"with embed\.model gt-all.*has another of that name"):
         ScoreStage(Score(learned=str(tmp_path / "other"))).plan([file])
     assert not ScoreStage(Score()).plan([file])[0].options
+    anew = replace(shard, options=(("learned", "0" * 64),))
+    with pytest.raises(ModelError, match="trained anew during the run"):
+        stage.work(anew, tmp_path / "never")
     stage.work(shard, tmp_path / "out")
     scored = pl.concat(pl.read_parquet(p) for p in (tmp_path / "out").glob("*.parquet")).sort("id")
     parts = scored["quality_parts"].struct.field("learned")

@@ -124,6 +124,9 @@ def test_a_run_reads_the_best_rows_and_scores_them_alone(
     assert values.is_null().to_list() == [True, True, False, False, False]
     scored, _, _ = run(ScoreStage(Score(learned=str(tmp_path / "m"))), kept)
     assert STATE not in scored.columns
+    narrow = kept.with_columns(pl.col(STATE).arr.head(3).list.to_array(3))
+    with pytest.raises(ModelError, match="read for another learned score"):
+        run(ScoreStage(Score(learned=str(tmp_path / "m"))), narrow)
 
 
 def test_another_model_than_it_was_trained_with_is_refused(
