@@ -26,7 +26,7 @@ CPU_CHUNK = 16
 # A graphics card waits for each chunk to come back, so there few and large ones are better.
 GPU_CHUNK = 1024
 # Raised when the same model and tokens give other numbers than before.
-SCHEME = 1
+SCHEME = 2
 
 Batch = tuple[list[int], int, int]  # places of sequences, their padded length, rows
 Answer = TypeVar("Answer")

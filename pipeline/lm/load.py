@@ -19,6 +19,7 @@ from typing import Any
 from pipeline.encoder import resolve_device, resolve_dtype
 from pipeline.errors import ModelError
 from pipeline.lm.find import Found, find_model
+from pipeline.lm.multiply import by_onednn
 from pipeline.lm.template import Template
 
 _lock = threading.RLock()
@@ -73,6 +74,8 @@ def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None
             "they do not belong together."
         )
     model = model.to(device).eval()
+    if (device, dtype) == ("cpu", "float32"):
+        model = by_onednn(model)
     _check_causal(found, model, size)
     template = Template.of(tokenizer)
     start, starts_itself = _start(tokenizer)

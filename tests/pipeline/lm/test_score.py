@@ -73,6 +73,24 @@ def test_the_numbers_are_those_of_the_plain_loop(tiny: CausalModel):
             assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
+def test_in_float32_layers_multiply_otherwise_and_say_the_same(
+    tiny: CausalModel, tiny_folder: Path
+):
+    import torch
+    from transformers import LlamaForCausalLM
+
+    own = LlamaForCausalLM.from_pretrained(tiny_folder)
+    ids = torch.arange(60).reshape(3, 20)
+    with torch.no_grad():
+        gap = (own(ids).logits - tiny.model(ids).logits).abs().max()
+    assert gap < 1e-4
+    changed = [m for m in tiny.model.modules() if isinstance(m, torch.nn.Linear)]
+    if torch.backends.mkldnn.is_available():
+        assert {type(module) for module in changed} != {torch.nn.Linear}
+    exact = load_model(str(tiny_folder), "bfloat16", "cpu").model
+    assert {type(m) for m in exact.modules() if isinstance(m, torch.nn.Linear)} == {torch.nn.Linear}
+
+
 @settings(max_examples=10)
 @given(st.permutations(range(len(ROWS))), st.integers(1, len(ROWS)))
 def test_order_and_neighbours_do_not_show(tiny: CausalModel, order: list[int], kept: int):
