@@ -25,9 +25,8 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 0.5  # before the second try; doubled each time
 LONGEST_WAIT = 60.0  # also of what a Retry-After may ask for
 PROBE_SECONDS = 5.0
-ROUNDS = (
-    3  # of questions at the same time, all tries of each in vain: then the endpoint is given up
-)
+# An endpoint is given up after so many rounds of questions at the same time, all their tries in vain.
+ROUNDS = 3
 FEWEST = 5  # questions in such a row, where few are asked at the same time
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
