@@ -1,7 +1,7 @@
-"""Multiply in float32 by oneDNN, which knows the wide instructions of every processor.
+"""Multiply in float32 by oneDNN, which uses the wide instructions of processors by Intel and AMD alike.
 
-For float32 torch asks MKL, whose AVX-512 kernels run on Intel's processors alone: on AMD's it works
-at half the speed. Both keep float32 throughout; sums are added up in another order, no more.
+Torch by itself asks MKL, which on an AMD processor with AVX-512 comes to less than half the rate
+(docs/language-model.md). Both keep float32 throughout; sums are added up in another order, no more.
 """
 
 from typing import Any
