@@ -54,6 +54,15 @@ def test_it_stands_outside_of_the_release_and_changes_nothing_in_it(release, tmp
     assert verify(release).ok
 
 
+def test_what_the_run_warned_of_stands_at_the_top(release):
+    path = release / "manifest.json"
+    manifest = json.loads(path.read_text())
+    said = ["The judge marked 4 of 5 rows; the others have no mark: <no_verdict> 1."]
+    path.write_text(json.dumps(manifest | {"warnings": said}))
+    text = Page(write(release).read_text()).text
+    assert text.index(said[0]) < text.index("The funnel")
+
+
 def test_the_funnel_is_that_of_the_manifest(release):
     text = Page(write(release).read_text()).text
     for line in json.loads((release / "manifest.json").read_text())["funnel"]:
