@@ -12,7 +12,7 @@ from lima_rules import markdown, posts, read_lima
 from numpy.typing import NDArray
 
 from pipeline.learning.fit import Training, out_of_fold
-from pipeline.learning.labels import TOPICS, group_numbers
+from pipeline.learning.labels import TOPICS, topics
 from pipeline.learning.learn import with_states, with_vectors
 from pipeline.learning.measures import auc, interval, rank_correlation
 from pipeline.loading import load
@@ -91,7 +91,7 @@ def one_by_one(ours: pl.DataFrame, others: pl.DataFrame, cache: Path | None, lm:
 def topics_of(frame: pl.DataFrame) -> NDArray[np.int64]:
     """Number the topics of the prompts."""
     frame = frame.with_columns(group=pl.lit(None, pl.String))
-    return group_numbers(frame, matrix(frame[PROMPT]), TOPICS)[0]
+    return topics(frame, matrix(frame[PROMPT]), TOPICS)[0]
 
 
 def told_apart(

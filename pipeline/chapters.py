@@ -164,7 +164,9 @@ def _judged(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
 
 def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("quality") is None:
-        return ["not judged: there is no response"]
+        if here.get("response") is None:
+            return ["not judged: there is no response"]
+        return ["no quality: no row of its group has a part that has a weight"]
     parts = here.get("quality_parts") or {}
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
     lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]

@@ -79,7 +79,7 @@ class Asker:
 
         Raises ModelError where no further call can succeed; what was answered is kept.
         """
-        replies = self.replies([self.request(question) for question in questions])
+        replies = self.replies([request_of(question, self.settings) for question in questions])
         verdicts = [
             reply if isinstance(reply, Verdict) else self._read(reply, question)
             for reply, question in zip(replies, questions, strict=True)
@@ -125,22 +125,6 @@ class Asker:
             finished=reply.finished,
             min_mass=self.settings.min_mass if begun else None,
         )
-
-    def request(self, question: Question) -> dict[str, Any]:
-        """Return the request of a question: all that decides the reply, and nothing else."""
-        settings = self.settings
-        # Digits are tokens without a space before them, letters with one.
-        space = " " if question.labels[0].isdigit() else ""
-        begun = [{"role": "assistant", "content": BEGUN + space}] if settings.prefill else []
-        request: dict[str, Any] = {
-            "model": settings.model,
-            "messages": [*question.messages, *begun],
-            "temperature": 0,
-            "max_tokens": settings.reply_tokens,
-        }
-        if settings.logprobs:
-            request |= {"logprobs": True, "top_logprobs": _TOP}
-        return request
 
     def _fetch(self, requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Verdict]:
         """Call for each request; return the failures. The budget is asked before each call."""
@@ -215,6 +199,22 @@ class Asker:
         if calls is not None and bill.calls + len(requests) > calls:
             return False
         return tokens is None or bill.tokens + sum(map(estimate, requests)) <= tokens
+
+
+def request_of(question: Question, settings: Judge) -> dict[str, Any]:
+    """Return the request of a question: all that decides the reply, and nothing else."""
+    # Digits are tokens without a space before them, letters with one.
+    space = " " if question.labels[0].isdigit() else ""
+    begun = [{"role": "assistant", "content": BEGUN + space}] if settings.prefill else []
+    request: dict[str, Any] = {
+        "model": settings.model,
+        "messages": [*question.messages, *begun],
+        "temperature": 0,
+        "max_tokens": settings.reply_tokens,
+    }
+    if settings.logprobs:
+        request |= {"logprobs": True, "top_logprobs": _TOP}
+    return request
 
 
 def _start(

@@ -101,6 +101,8 @@ def _stored(folder: Path) -> Iterable[tuple[str, dict[str, Any]]]:
             for number, line in enumerate(lines, 1):
                 try:
                     entry = json.loads(line)
-                    yield entry["key"], entry["response"]
+                    key, raw = entry["key"], entry["response"]
                 except (ValueError, LookupError, TypeError):
                     logger.warning("cache=%s line=%d broken", path.name, number)
+                else:
+                    yield str(key), raw

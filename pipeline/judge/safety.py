@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import ModelError
-from pipeline.judge.asking import Asker, estimate
+from pipeline.judge.asking import estimate, request_of
 from pipeline.judge.prompts import Asking, Question, harmful, with_history
 from pipeline.judge.verdict import FAILURES, Verdict
 from pipeline.recipe import Judge
@@ -29,13 +29,12 @@ def questions(rows: pl.DataFrame, settings: Judge) -> list[Question]:
     ]
 
 
-def price(asked: Sequence[Question], asker: Asker) -> tuple[int, int]:
+def price(asked: Sequence[Question], settings: Judge) -> tuple[int, int]:
     """Return the calls and the tokens that the questions cost at most, whatever was kept.
 
     Raises ModelError where the budget is not enough for all: a guard cannot look at a part.
     """
-    settings = asker.settings
-    tokens = sum(estimate(asker.request(question)) for question in asked)
+    tokens = sum(estimate(request_of(question, settings)) for question in asked)
     for name, cost, limit in (
         ("calls", len(asked), settings.budget_calls),
         ("tokens", tokens, settings.budget_tokens),

@@ -18,7 +18,7 @@ import polars as pl
 from pipeline.errors import ModelError
 from pipeline.filter import refusals
 from pipeline.judge import safety
-from pipeline.judge.asking import Asker, estimate
+from pipeline.judge.asking import Asker, estimate, request_of
 from pipeline.judge.pointwise import TABLE, grade_rows, question
 from pipeline.judge.verdict import FAILURES
 from pipeline.pool import only_prompt
@@ -127,7 +127,7 @@ class JudgeStage:
             return pl.DataFrame(schema=BOOKS), (0, 0)
         rows = rows.filter(~refusals(rows))
         asked = safety.questions(rows, self.judge)
-        paid = safety.price(asked, Asker(self.judge, Path()))
+        paid = safety.price(asked, self.judge)
         with self._asking() as asker:
             verdicts = asker.ask(asked)
         _refuse_gaps([verdict.reason for verdict in verdicts], asker.details)
@@ -143,9 +143,8 @@ class JudgeStage:
         if tokens is None:
             return count
         spent = paid_tokens
-        asker = Asker(self.judge, Path())
         for place, row in enumerate(texts.head(count).iter_rows(named=True)):
-            spent += estimate(asker.request(question(row, self.judge)))
+            spent += estimate(request_of(question(row, self.judge), self.judge))
             if spent > tokens:
                 return place
         return count

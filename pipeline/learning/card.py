@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.learning.measures import Figure
+
 
 def render(about: Mapping[str, Any]) -> str:
     """Write the card from what `model.json` holds."""
@@ -60,5 +62,5 @@ It cannot tell true from false.
 """
 
 
-def _figure(value: Mapping[str, float]) -> str:
-    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+def _figure(value: Mapping[str, Any]) -> str:
+    return str(Figure(**value))

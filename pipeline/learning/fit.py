@@ -61,22 +61,26 @@ def folds(groups: Groups, count: int) -> list[npt.NDArray[np.bool_]]:
     return [parts == part for part in range(len(filled))]
 
 
-def check(labels: Floats, groups: Groups) -> None:
-    """Raise CurationError where nothing can be learned, or not honestly measured."""
+def check_labels(labels: Floats) -> None:
+    """Raise CurationError where there is nothing, or too little, to learn from."""
     if len(np.unique(labels)) < 2:
         raise CurationError(
             f"All {len(labels)} labels are {labels[0] if len(labels) else 'missing'}: there is "
             "nothing to tell apart. Give rows of both kinds."
         )
+    if len(labels) < 2 * _LEAF_ROWS * FOLDS:
+        raise CurationError(
+            f"There are {len(labels)} labelled rows; at least {2 * _LEAF_ROWS * FOLDS} are needed."
+        )
+
+
+def check_groups(groups: Groups) -> None:
+    """Raise CurationError where what was learned could not be measured honestly."""
     found = len(np.unique(groups))
     if found < FOLDS:
         raise CurationError(
             f"The labelled rows come from {found} groups (sites or topics); at least {FOLDS} are "
             "needed to tell quality from topic. Add rows of other sites, or use --groups topics."
-        )
-    if len(labels) < 2 * _LEAF_ROWS * FOLDS:
-        raise CurationError(
-            f"There are {len(labels)} labelled rows; at least {2 * _LEAF_ROWS * FOLDS} are needed."
         )
 
 

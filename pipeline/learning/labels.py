@@ -100,24 +100,32 @@ def _read(files: Sequence[Path], groups: str | None, *columns: str) -> pl.DataFr
     return frame.filter(whole.fill_null(False)).with_columns(group=group)
 
 
-def group_numbers(
-    frame: pl.DataFrame, prompts: npt.NDArray[np.float32], groups: str | None
-) -> tuple[npt.NDArray[np.int64], str]:
-    """Number the groups of rows, and say what they are.
+Groups = tuple[npt.NDArray[np.int64], str]  # the number of each row's group; what they are
 
-    Without --groups, sites are taken if every row names one, else topics of the prompts' vectors.
-    """
+
+def named_groups(frame: pl.DataFrame, groups: str | None) -> Groups | None:
+    """Number the groups that rows name; None where topics stand in, as asked or as some name none."""
+    known = frame["group"].is_not_null()
+    if groups not in (None, TOPICS) and not known.all():
+        lacking = (
+            "No labelled row has"
+            if not known.any()
+            else f"{int((~known).sum()):,} labelled rows lack"
+        )
+        raise CurationError(
+            f"{lacking} a value in a column {groups!r}; name another column, or use --groups topics."
+        )
+    if groups == TOPICS or not known.all():
+        return None
+    return frame["group"].rank("dense").cast(pl.Int64).to_numpy(), groups or "sites"
+
+
+def topics(frame: pl.DataFrame, prompts: npt.NDArray[np.float32], groups: str | None) -> Groups:
+    """Number the topics of rows, by the vectors of their prompts."""
     from pipeline.cluster import assign
     from pipeline.recipe import Cluster
 
     known = frame["group"].is_not_null()
-    if groups not in (None, TOPICS) and not known.all():
-        raise CurationError(
-            f"{int((~known).sum())} labelled rows have no value in the column {groups!r}; fill it, or "
-            "use --groups topics."
-        )
-    if groups != TOPICS and known.all():
-        return frame["group"].rank("dense").cast(pl.Int64).to_numpy(), groups or "sites"
     found, _ = assign(prompts, Cluster(clusters=min(_TOPICS, len(frame))))
     some = (
         f", since some rows ({int((~known).sum()):,}) name no site"

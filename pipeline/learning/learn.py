@@ -1,5 +1,6 @@
 """Train a learned score from a user's labels and write it with its card: `thousand learn`."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +14,15 @@ from pipeline.cores import cores
 from pipeline.embed import decisive, embed_texts
 from pipeline.errors import CurationError
 from pipeline.learning.card import render
-from pipeline.learning.fit import FOLDS, Training, check, out_of_fold, train
-from pipeline.learning.labels import counted_once, group_numbers
+from pipeline.learning.fit import (
+    FOLDS,
+    Training,
+    check_groups,
+    check_labels,
+    out_of_fold,
+    train,
+)
+from pipeline.learning.labels import counted_once, named_groups, topics
 from pipeline.learning.measures import (
     Figure,
     auc,
@@ -23,11 +31,23 @@ from pipeline.learning.measures import (
     rank_correlation,
     reliability,
 )
+from pipeline.lm.find import find_model
 from pipeline.lm.states import Reading, states
 from pipeline.manifest import digest_file
 from pipeline.recipe import Embed
-from pipeline.score.learned import STATE, Floats, Learned, embedding_of, features, save
+from pipeline.score.learned import (
+    ABOUT,
+    STATE,
+    WEIGHTS,
+    Floats,
+    Learned,
+    embedding_of,
+    features,
+    save,
+)
 from pipeline.vectors import PROMPT, RESPONSE, column, matrix
+
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -89,13 +109,20 @@ def learn(
     """
     frame, told = counted_once(frame)
     settings = settings or Embed()
+    labels = frame["label"].to_numpy().astype(np.float64)
+    check_labels(labels)
+    # What reads costs minutes: what is wrong with the rows is told before it.
+    found = named_groups(frame, groups)
+    if found:
+        check_groups(found[0])
+    if lm:
+        find_model(lm)
     rows = with_vectors(frame, settings, cache and cache / "embeddings")
+    numbers, grouped_by = found or topics(frame, matrix(rows[PROMPT]), groups)
+    check_groups(numbers)
     reading = None
     if lm:
         rows, reading = with_states(rows, lm, cache and cache / "lm", done)
-    numbers, grouped_by = group_numbers(rows, matrix(rows[PROMPT]), groups)
-    labels = rows["label"].to_numpy().astype(np.float64)
-    check(labels, numbers)
     data = Training(features(rows), labels, numbers)
     held_out = out_of_fold(data, seed)
     figures = compare(data, held_out, rows["response"].str.len_chars().to_numpy().astype(float))
@@ -162,12 +189,18 @@ def compare(data: Training, scores: Floats, length: Floats) -> dict[str, dict[st
     two = len(np.unique(data.labels)) == 2
     measure, name = (auc, "AUC") if two else (rank_correlation, "rank correlation (Spearman)")
     labels = (data.labels == data.labels.max()).astype(np.float64) if two else data.labels
-    return {
+    figures = {
         what: {
             who: interval(measure, values, labels, data.groups, inside=inside)
             for who, values in (("learned", scores), ("length", length))
         }
         for what, inside in ((name, False), (f"{name} inside a group", True))
+    }
+    # Where each group has labels of one kind, such as good rows of one site, nothing is told inside it.
+    return {
+        what: each
+        for what, each in figures.items()
+        if all(np.isfinite(figure.value) for figure in each.values())
     }
 
 
@@ -187,19 +220,44 @@ def check_out(out: Path) -> None:
         raise CurationError("--out names the folder that you stand in; name a new one.")
     if out.is_file():
         raise CurationError(f"{out} is a file; name a new folder with --out.")
-    if out.exists() and any(out.iterdir()) and not (out / "model.json").exists():
-        raise CurationError(f"{out} holds other files; name a new folder with --out.")
+    if out.exists() and any(out.iterdir()) and not _is_ours(out):
+        raise CurationError(
+            f"{out} holds other files than a learned score; name a new folder with --out."
+        )
+    scratch = _beside(out.resolve(), "scratch")
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        scratch.rmdir()
+    except OSError as error:
+        raise CurationError(
+            f"{out}: no folder can be written there ({error.strerror}); name another with --out."
+        ) from error
+
+
+def _is_ours(out: Path) -> bool:
+    """Tell a learned score of any version, with nothing beside it, from anything else."""
+    try:
+        about = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+        marks = {"format", "columns", "sha256"} <= set(about)
+    except (OSError, ValueError, TypeError):
+        return False
+    return marks and {path.name for path in out.iterdir()} <= {ABOUT, WEIGHTS, CARD}
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f".{out.name}.{what}")
 
 
 def write(model: Learned, out: Path) -> None:
     """Write the model's folder whole or not at all; refuses a folder that holds something else."""
     check_out(out)
-    scratch = out.with_name(f".{out.name}.scratch")
+    out = out.resolve()  # a link stays one
+    scratch = _beside(out, "scratch")
     shutil.rmtree(scratch, ignore_errors=True)
     save(model, scratch)
-    (scratch / "README.md").write_text(render(model.about), encoding="utf-8")
+    (scratch / CARD).write_text(render(model.about), encoding="utf-8")
     # The old one is there until the new one is whole; a folder cannot replace one that holds files.
-    old = out.with_name(f".{out.name}.old")
+    old = _beside(out, "old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
         out.replace(old)

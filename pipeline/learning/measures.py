@@ -19,14 +19,16 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval; one that comes from a single group has none."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     def __str__(self) -> str:
         """Write it as in a table: 0.25 [0.20, 0.30]."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f} (one group)"
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
@@ -79,6 +81,8 @@ def interval(
         each = np.array([measure(scores[rows], labels[rows]) for rows in rows_of])
         sizes = np.array([len(rows) for rows in rows_of], np.float64)
         each, sizes = each[np.isfinite(each)], sizes[np.isfinite(each)]
+        if len(each) < 2:
+            return Figure(float(each[0]) if len(each) else float("nan"), None, None)
         for _ in range(_DRAWS):
             drawn = rng.integers(0, len(each), len(each))
             draws.append(float(np.average(each[drawn], weights=sizes[drawn])))

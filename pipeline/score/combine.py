@@ -22,13 +22,14 @@ def combine(
     """Return `id`, `quality` and `quality_parts` from the measured numbers of all rows.
 
     `measured` holds `id`, `group` and one column for each part, by its name. The parts are null
-    where a row lacks them; so is the quality of a row that has no part with a weight.
+    where a row lacks them. The quality is null where nothing at all was measured, as of a bare prompt,
+    and where no row of the group has a part with a weight.
     """
-    weighed = {part.name: weight for part in parts if (weight := weights.get(part.name))}
-    part_of = {name: pl.col(name).fill_null(middle(name)) for name in weighed}
-    total = pl.sum_horizontal(part_of[name].is_not_null() * w for name, w in weighed.items())
-    known = pl.any_horizontal(pl.col(name).is_not_null() for name in weighed)
-    quality = pl.sum_horizontal(part_of[name] * w for name, w in weighed.items()) / total
+    counts = {part.name: pl.col(part.name).fill_null(middle(part.name)) for part in parts}
+    weight = {part.name: weights.get(part.name, 0.0) for part in parts}
+    total = pl.sum_horizontal(counts[name].is_not_null() * weight[name] for name in counts)
+    known = pl.any_horizontal(pl.col(name).is_not_null() for name in counts) & (total > 0)
+    quality = pl.sum_horizontal(counts[name] * weight[name] for name in counts) / total
     return values(measured, parts).select(
         "id",
         quality=pl.when(known).then(quality).round(DIGITS).clip(0, 1),

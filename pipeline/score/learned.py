@@ -27,7 +27,7 @@ from pipeline.recipe import Embed
 from pipeline.score.surface import FEATURES, surface
 from pipeline.vectors import PROMPT, RESPONSE, cosines, matrix
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS = "model.safetensors"
 ABOUT = "model.json"
 
@@ -111,8 +111,9 @@ def save(model: Learned, folder: Path) -> None:
 
 
 def _digest(folder: Path, about: Mapping[str, Any]) -> str:
-    """Digest of the arrays, and of how a language model has to read for them."""
-    return digest_json([digest_file(folder / WEIGHTS), about.get("language_model")])
+    """Digest of the arrays, and of what has to be read, and how, for them."""
+    needs = [about.get("embedding"), about.get("language_model")]
+    return digest_json([digest_file(folder / WEIGHTS), *needs])
 
 
 def load(folder: Path) -> Learned:

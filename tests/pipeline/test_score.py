@@ -137,6 +137,20 @@ def test_what_is_not_measured_neither_lifts_nor_lowers_its_group(rows) -> None:
     assert scores["quality"].mean() == pytest.approx(expected, abs=1e-5)
 
 
+def test_parts_that_nobody_has_or_weighs_make_no_quality() -> None:
+    """A recipe whose only weight is on what a model reads ranks nothing before it has read."""
+    frame = pl.DataFrame(
+        {"id": ["a", "b", "c"], "group": ["g"] * 3, "votes": [0.5, 0.7, None]},
+        schema_overrides={"votes": pl.Float64},
+    )
+    votes = [part for part in PARTS if part.name == "votes"]
+    assert combine(frame, {"ifd": 1.0}, votes)["quality"].to_list() == [None] * 3
+    ifd = [part for part in PARTS if part.name == "ifd"]
+    some = frame.with_columns(ifd=pl.Series([None, 0.9, None], dtype=pl.Float64))
+    scores = combine(some, {"ifd": 1.0}, [*votes, *ifd])["quality"]
+    assert scores.to_list() == [0.5, 0.5, None]  # the one that was not read, as the middle
+
+
 def test_all_weights_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="no score can be made"):
         Score(weights=Weights(**dict.fromkeys(Weights.model_fields, 0)))

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.judge import endpoint
-from pipeline.judge.asking import Asker, estimate
+from pipeline.judge.asking import Asker, estimate, request_of
 from pipeline.judge.pointwise import grade_rows
 
 EMAIL_DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -254,7 +254,7 @@ def test_a_budget_of_calls_is_kept_to_the_call(steady, break_calls, rows, tmp_pa
 
 def test_a_budget_of_tokens_is_not_passed(steady, rows, tmp_path: Path) -> None:
     with Asker(steady.settings(), tmp_path / "other") as asker:
-        size = estimate(asker.request(grade_question(rows("a"), asker)))
+        size = estimate(request_of(grade_question(rows("a"), asker), asker.settings))
     # A reply costs 100 tokens here, and a question is let in by its estimate.
     budget = size + 250
     with Asker(steady.settings(budget_tokens=budget, concurrency=4), tmp_path) as asker:

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.errors import CurationError
-from pipeline.learning.fit import Training, check, folds, out_of_fold, train
-from pipeline.learning.measures import auc, rank_correlation
+from pipeline.learning.fit import (
+    Training,
+    check_groups,
+    check_labels,
+    folds,
+    out_of_fold,
+    train,
+)
+from pipeline.learning.measures import auc, interval, rank_correlation
 from pipeline.score.learned import COLUMNS
 
 ROWS, SITES = 600, 12
@@ -79,17 +86,25 @@ def test_a_score_does_not_depend_on_the_rows_beside_it():
     assert model.predict(columns)[:50].tolist() == alone
 
 
-@pytest.mark.parametrize(
-    ("labels", "groups", "message"),
-    [
-        (np.ones(300), np.arange(300) % 9, "nothing to tell apart"),
-        (np.arange(300.0), np.arange(300) % 3, "come from 3 groups"),
-        (np.arange(30.0), np.arange(30) % 9, "There are 30 labelled rows"),
-    ],
-)
-def test_too_little_to_learn_from_is_refused(labels: np.ndarray, groups: np.ndarray, message: str):
-    with pytest.raises(CurationError, match=message):
-        check(labels, groups)
+def test_too_little_to_learn_from_is_refused():
+    with pytest.raises(CurationError, match="nothing to tell apart"):
+        check_labels(np.ones(300))
+    with pytest.raises(CurationError, match="There are 30 labelled rows"):
+        check_labels(np.arange(30.0))
+    with pytest.raises(CurationError, match="come from 3 groups"):
+        check_groups(np.arange(300) % 3)
+
+
+def test_a_figure_of_one_group_has_no_interval():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 10)
+    labels = (groups > 2).astype(float)  # good rows of some sites, ordinary ones of others
+    scores = rng.normal(size=60)
+    assert np.isnan(interval(auc, scores, labels, groups, inside=True).value)
+    labels[0] = 1
+    one = interval(auc, scores, labels, groups, inside=True)
+    assert one.low is None
+    assert str(one).endswith("(one group)")
 
 
 def test_auc_and_rank_correlation_by_hand():

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import CurationError, ModelError
 from pipeline.learning.fit import Training, train
-from pipeline.learning.labels import contrasted, counted_once, group_numbers, labelled
+from pipeline.learning.labels import contrasted, counted_once, labelled, named_groups, topics
 from pipeline.learning.learn import below_length, write
 from pipeline.learning.measures import Figure
 from pipeline.recipe import Embed, Score
@@ -227,14 +227,20 @@ def test_rows_given_twice_count_once_and_several_labels_are_told():
 def test_topics_stand_in_for_sites_where_a_row_names_none_and_that_is_told():
     frame = given(*((str(row), 0.0) for row in range(50)))
     vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
-    assert group_numbers(frame, vectors, None)[1] == "sites"
+    found = named_groups(frame, None)
+    assert found is not None
+    assert found[1] == "sites"
     some = frame.with_columns(group=pl.when(pl.col("response") > "4").then("group"))
-    told = group_numbers(some, vectors, None)[1]
+    assert named_groups(some, None) is None
+    told = topics(some, vectors, None)[1]
     count = some["group"].null_count()
     assert told == f"topics of the prompts, by k-means, since some rows ({count}) name no site"
     for groups in ("topics", None):
         none = frame.with_columns(group=pl.lit(None, pl.String))
-        assert group_numbers(none, vectors, groups)[1] == "topics of the prompts, by k-means"
+        assert named_groups(none, groups) is None
+        assert topics(none, vectors, groups)[1] == "topics of the prompts, by k-means"
+    with pytest.raises(CurationError, match="No labelled row has a value in a column 'nope'"):
+        named_groups(none, "nope")
 
 
 def test_a_score_that_length_beats_is_a_warning():
