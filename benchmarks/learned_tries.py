@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--lm", help="a causal language model that reads the responses, too")
     parser.add_argument("--layers", action="store_true", help="which of its layers tell most")
     words = parser.parse_args()
+    if words.layers and not words.lm:
+        parser.error("--layers are those of a language model: name one with --lm")
     published, frame, labels = read_rated(words.data)
     frame = with_vectors(frame, Embed(), words.cache)
     sites = published["host"].rank("dense").cast(pl.Int64).to_numpy()

@@ -170,12 +170,10 @@ def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
     parts = here.get("quality_parts") or {}
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
     lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
-    found = {share.part: share for share in shares(stage, here) or ()}
-    counted = [share for share in found.values() if share.adds is not None]
+    counted = [share for share in shares(stage, here) or () if share.adds is not None]
     lines += [_part(share) for share in counted]
-    absent = [
-        name for name, value in parts.items() if value is None and found.get(name) not in counted
-    ]
+    known = {share.part for share in counted}
+    absent = [name for name, value in parts.items() if value is None and name not in known]
     return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
 
 

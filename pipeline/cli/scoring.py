@@ -38,8 +38,9 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score responses by a language model: perplexity, IFD, Min-K%, length in tokens."""
-    from pipeline.lm.report import score_file, writer_for
+    from pipeline.lm.report import score_file
     from pipeline.lm.threshold import check_rate
+    from pipeline.row_table import writer_for
 
     if false_alarms is not None:
         check_rate(false_alarms)

@@ -118,8 +118,8 @@ def estimate_mean(
 ) -> Estimate:
     """Estimate the mean of cases on a scale from lowest to highest; those left out (NaN) do not count.
 
-    A case may be a row of several numbers. Where n clusters all say the same, the interval is the
-    exact one (Clopper and Pearson): up to 1 - 0.05^(1/n) of others may say an end of the scale.
+    A case may be a row of several numbers. Where n clusters all say the same, up to 1 - 0.05^(1/n)
+    of others may say an end of the scale: the one-sided limit of Clopper and Pearson.
     """
     found = estimate(lambda places: mean(cases[places]), clusters, seed=seed)
     known = ~np.asarray(np.isnan(cases).all(axis=tuple(range(1, cases.ndim))))

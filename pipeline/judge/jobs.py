@@ -4,13 +4,13 @@ In: files and an asker. Out: a report; row-level tables where asked.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import CurationError, SourceError
+from pipeline.errors import SourceError
 from pipeline.instructions import read_instructions
 from pipeline.judge import redteam, report
 from pipeline.judge.asking import Asker
@@ -22,6 +22,7 @@ from pipeline.judge.pointwise import grade_rows
 from pipeline.judge.prompts import Asking
 from pipeline.judge.report import Report
 from pipeline.judge.verdict import Verdict
+from pipeline.row_table import writer_for
 
 
 def grade_file(
@@ -32,14 +33,15 @@ def grade_file(
     table: Path | None = None,
 ) -> Report:
     """Grade the responses of an instruction set."""
-    write = _writer(table)
+    write = writer_for(table) if table else None
     frame = read_instructions(file)
     if rows is not None:
         lots = [hashlib.sha256(f"judge:{row}".encode()).hexdigest() for row in frame["id"]]
         chosen = pl.Series("lot", lots).rank("ordinal") <= rows
         frame = frame.filter(chosen)
     graded = grade_rows(frame, asker, references_of(reference) if reference else None)
-    write(graded)
+    if write:
+        write(graded)
     authors = [author_of(row) for row in frame.iter_rows(named=True)]
     return Report(
         "grade",
@@ -63,7 +65,7 @@ def compare_files(
     table: Path | None = None,
 ) -> Report:
     """Compare the responses of two sets to the same prompts, each pair in both orders."""
-    write = _writer(table)
+    write = writer_for(table) if table else None
     pairs, alone = pair_files(file, against)
     pairs = draw(pairs, rows, file.name)
     if reference is not None:
@@ -74,7 +76,8 @@ def compare_files(
     said = iter(judge_pairs(asked, asker, asking))
     nothing = Verdict(reason="no_reference")
     outcomes = [Outcome(None, nothing, nothing) if lacks else next(said) for lacks in unguided]
-    write(_outcomes(pairs, outcomes))
+    if write:
+        write(_outcomes(pairs, outcomes))
     warnings = self_preference(
         asker.settings.model or "", [name for pair in pairs for name in pair.authors]
     )
@@ -167,17 +170,3 @@ def _outcomes(pairs: Sequence[Pair], outcomes: Sequence[Outcome]) -> pl.DataFram
         "detail": pl.String,
     }
     return pl.DataFrame(lines, schema=schema, orient="row")
-
-
-def _writer(path: Path | None) -> Callable[[pl.DataFrame], object]:
-    """Return what writes a table; a name of an unknown kind is refused before anything is paid."""
-    if path is None:
-        return lambda frame: None
-    writers: dict[str, Callable[[pl.DataFrame], object]] = {
-        ".parquet": lambda frame: frame.write_parquet(path),
-        ".csv": lambda frame: frame.write_csv(path),
-        ".jsonl": lambda frame: frame.write_ndjson(path),
-    }
-    if path.suffix not in writers:
-        raise CurationError(f"{path}: the table can be .parquet, .csv or .jsonl.")
-    return writers[path.suffix]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -224,10 +225,11 @@ def check_out(out: Path) -> None:
         raise CurationError(
             f"{out} holds other files than a learned score; name a new folder with --out."
         )
-    scratch = _beside(out.resolve(), "scratch")
+    parent = out.resolve().parent
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        scratch.rmdir()
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent):
+            pass
     except OSError as error:
         raise CurationError(
             f"{out}: no folder can be written there ({error.strerror}); name another with --out."

@@ -75,7 +75,7 @@ def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None
         )
     model = model.to(device).eval()
     if (device, dtype) == ("cpu", "float32"):
-        model = by_onednn(model)
+        by_onednn(model)
     _check_causal(found, model, size)
     template = Template.of(tokenizer)
     start, starts_itself = _start(tokenizer)

@@ -1,18 +1,19 @@
 """Multiply in float32 by oneDNN, which uses the wide instructions of processors by Intel and AMD alike.
 
-Torch by itself asks MKL, which on an AMD processor with AVX-512 comes to less than half the rate
-(docs/language-model.md). Both keep float32 throughout; sums are added up in another order, no more.
+Torch by itself asks MKL, with which all the scores of a row take nearly twice as long on an AMD
+processor with AVX-512 (docs/language-model.md). Both keep float32 throughout; sums are added up in
+another order, no more.
 """
 
 from typing import Any
 
 
-def by_onednn(model: Any) -> Any:  # noqa: ANN401
-    """Let the linear layers of a float32 model on a processor multiply by oneDNN; returns the model."""
+def by_onednn(model: Any) -> None:  # noqa: ANN401
+    """Let the linear layers of a float32 model on a processor multiply by oneDNN, where torch has it."""
     import torch
 
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return model
+        return
 
     class Linear(torch.nn.Linear):
         def forward(self, states: torch.Tensor) -> torch.Tensor:
@@ -26,4 +27,3 @@ def by_onednn(model: Any) -> Any:  # noqa: ANN401
     for module in model.modules():
         if type(module) is torch.nn.Linear:
             module.__class__ = Linear
-    return model

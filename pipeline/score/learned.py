@@ -229,7 +229,7 @@ def measure(frame: pl.DataFrame, model: Learned) -> pl.Series:
     """Return the score of each row of a stage; null for a row without a response."""
     there = frame["response"].is_not_null() & frame[RESPONSE].is_not_null()
     if model.reading:
-        if frame.schema[STATE] != pl.Array(pl.Float16, model.reading.width):
+        if frame.schema.get(STATE) != pl.Array(pl.Float16, model.reading.width):
             raise ModelError(
                 "The rows were read for another learned score than the recipe has now; run again."
             )

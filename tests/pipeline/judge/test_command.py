@@ -283,8 +283,13 @@ def test_words_that_cannot_be_meant(words, said, sets) -> None:
     assert said in str(done.exception)
 
 
-def test_a_table_of_an_unknown_kind_is_refused_before_a_call(judge, sets, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_written_is_refused_before_a_call(
+    judge, sets, tmp_path: Path
+) -> None:
     file = sets("a.jsonl", [{"prompt": "Q", "response": "A"}])
+    (tmp_path / "in-the-way").touch()
+    with pytest.raises(CurationError, match="no table can be written there"):
+        judge(file, "--table", str(tmp_path / "in-the-way" / "t.csv"))
     with pytest.raises(CurationError, match="the table can be"):
         judge(file, "--table", str(tmp_path / "t.xlsx"))
 

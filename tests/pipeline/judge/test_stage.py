@@ -63,6 +63,18 @@ def test_the_best_rows_of_each_group_are_judged(serve, frame, run, tmp_path: Pat
     assert served.calls == 5
 
 
+def test_files_of_the_folder_one_stands_in_are_no_replies(
+    serve, frame, run, tmp_path: Path, monkeypatch, caplog
+) -> None:
+    (tmp_path / "here" / "d.jsonl").mkdir(parents=True)
+    (tmp_path / "here" / "set.jsonl").write_text('{"key": 5, "response": 3}\nno JSON\n')
+    monkeypatch.chdir(tmp_path / "here")
+    judge = stage(serve(by_number), tmp_path / "cache", budget_tokens=100_000)
+    kept, _, _ = run(judge, frame)
+    assert kept["judge_mark"].count() > 0
+    assert not [record for record in caplog.records if "broken" in record.getMessage()]
+
+
 def test_why_a_row_has_no_mark_is_in_the_table(serve, frame, run, tmp_path: Path) -> None:
     judge = stage(serve(by_number), tmp_path / "cache", budget_calls=5)
     run(judge, frame)

@@ -120,6 +120,13 @@ def test_a_folder_with_other_files_is_not_overwritten(model: Learned, tmp_path: 
     with pytest.raises(CurationError, match="holds other files"):
         write(model, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+    for name, text in (("keras", '{"class_name": "Sequential"}'), ("ours", None)):
+        write(model, tmp_path / "x" / name)
+        other = tmp_path / "x" / name / ("model.json" if text else "notes.txt")
+        other.write_text(text or "mine")
+        with pytest.raises(CurationError, match="holds other files"):
+            write(model, other.parent)
+        assert other.read_text() == (text or "mine")
     with pytest.raises(CurationError, match="is a file"):
         write(model, tmp_path / "thesis.tex")
 
