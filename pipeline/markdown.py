@@ -73,7 +73,7 @@ _LANGUAGES = {
 
 # The tags of links and of media, not what stands between them.
 _LINKS = re.compile(r"</?(?:a|iframe|video|audio|embed|object)\b[^<>]*+>", re.IGNORECASE)
-_ADDRESS = r"(?:https?://)?+(?:www\.)?(?P<host>[^<>\s/?#:…]++)[^<>\s]*+"
+_ADDRESS = r"(?>(?:https?://)?)(?:www\.)?(?P<host>[^<>\s/?#:…]++)[^<>\s]*+"
 _LINK_TO_ITSELF = rf"<a\b[^<>]*+>\s*+(?=https?://|www\.){_ADDRESS}\s*+</a>"
 _URL_IN_BRACKETS = re.compile(rf"[ ]?\({_LINK_TO_ITSELF.replace('?P<host>', '?:')}\)")
 _URL_TEXT = re.compile(_LINK_TO_ITSELF)
@@ -86,14 +86,14 @@ _ORDINALS = {"st", "nd", "rd", "th", "tm", "r"}
 # The label of a later addition: "EDIT:", "Update 2 (May 2013) -", "<b>Edit</b>", "<h2>Update</h2>".
 _LATER = (
     r"(?:(?:later|last|final|minor|small|quick|second|2nd|third|another) )?"
-    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?: ?\#?\d{1,4})?+(?: ?\([^()<>\n]{1,40}\))?+"
+    r"(?:edit(?:ed)?|upd(?:ate)?d?|addendum|eta)(?>(?: ?\#?\d{1,4})?)(?>(?: ?\([^()<>\n]{1,40}\))?)"
 )
 _LABEL = rf"[\[(*=_~-]*+ ?{_LATER}[\])*=_~]*+"
 _BOLD = r"(?:strong|b|em|i|u|sup|sub|code)"
 _COLON = r"(?::|[-–—](?=[\s<]))"
 _LABEL_AT_START = re.compile(
-    rf"(?P<open><(?:p|h[1-6])>\s*+(?:<{_BOLD}>\s*+)*+)(?:"
-    rf"{_LABEL}\s?(?:{_COLON}[*_]*+\s*+|(?P<close>(?:</{_BOLD}>)++)(?:\s?{_COLON}\s*+)?|(?=</|<br\s?/?>))"
+    rf"(?P<open><(?:p|h[1-6])>\s*+(?>(?:<{_BOLD}>\s*+)*))(?:"
+    rf"{_LABEL}\s?(?:{_COLON}[*_]*+\s*+|(?P<close>(?>(?:</{_BOLD}>)+))(?:\s?{_COLON}\s*+)?|(?=</|<br\s?/?>))"
     rf"|\[{_LATER}\]\s*+)",
     re.IGNORECASE,
 )
@@ -125,7 +125,7 @@ _PLAIN_URL = re.compile(
 _PLAIN_URL = re.compile(
     r"<?\b(?:https?://(?:www\.)?|www\.)(?P<host>[\w.-]*\w)[^\s<>)\]]*(?<![.,;:!?])>?"
 )
-_REDDIT_SPOILER = re.compile(r">!((?:[^\n!>]|!(?!<)|>(?!!))++)!<")
+_REDDIT_SPOILER = re.compile(r">!((?>(?:[^\n!>]|!(?!<)|>(?!!))+))!<")
 _REDDIT_LABEL = re.compile(rf"^(?:[*_#]{{1,3}} ?)?{_LABEL} ?[:\-–—][*_]*+[ \t]*+", re.I | re.M)
 _THANKS = re.compile(
     rf"^(?:[*_#]{{1,3}} ?)?{_LABEL}[^\n]{{0,80}}?\b(?:gold|silver|platinum|award|thank|front page|blew up|upvotes|inbox|"

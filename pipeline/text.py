@@ -12,9 +12,10 @@ from html import unescape
 
 import ftfy
 
-# Where a fence may stand: behind quote marks, list markers and indentation.
+# Where a fence may stand: behind quote marks, list markers and indentation. (?>...) here and elsewhere, since
+# Python before 3.11.5 matches a group with *+ or ++ wrongly where it can backtrack inside.
 _FENCE = re.compile(
-    r"^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*+(?P<marks>`{3,}+|~{3,}+)(?P<info>[^`\n]*+)$",
+    r"^(?>(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*)(?P<marks>`{3,}+|~{3,}+)(?P<info>[^`\n]*+)$",
     re.MULTILINE,
 )
 _INLINE_CODE = re.compile(r"(`++)(?:[^`\n]++)\1(?!`)")
@@ -70,7 +71,7 @@ _MOST_MOJIBAKE_ROUNDS = 4
 
 _TRAILING_SPACES = re.compile(r"(?<![ \t])[ \t]++$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
-_LEADING_BLANK_LINES = re.compile(r"\A(?:[ \t]*+\n)++")
+_LEADING_BLANK_LINES = re.compile(r"\A(?>(?:[ \t]*+\n)+)")
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TITLE_SUFFIX = re.compile(

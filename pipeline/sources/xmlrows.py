@@ -32,11 +32,11 @@ _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 1 << 12
 _FIRST_BYTES = 1 << 20
-_FIRST_ROW = re.compile(rb'<row (?:[^<">]|"[^"<]*")*+>')
+_FIRST_ROW = re.compile(rb'<row (?>(?:[^<">]|"[^"<]*")*)>')
 _ATTRIBUTE = re.compile(rb' ([A-Za-z]+)="')
-# What may stand before the first row. Possessive, so that no file can make it try all ways.
+# What may stand before the first row. Atomic, so that no file can make it try all ways.
 _PROLOG = re.compile(
-    rb"(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s+)*+<([A-Za-z][\w.-]*)[^>]*>", re.DOTALL
+    rb"(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s+)*)<([A-Za-z][\w.-]*)[^>]*>", re.DOTALL
 )
 
 _NAMED = {

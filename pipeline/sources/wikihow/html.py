@@ -33,7 +33,7 @@ _MAX_NESTING = 400
 _MAX_TAGS = 300_000
 # A parser compares each attribute of a tag with all others.
 _MANY_ATTRIBUTES = re.compile(
-    r"<[a-zA-Z][^\s/>]*+(?:[\s/]++[^\s/>=]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?+){500}"
+    r"<[a-zA-Z][^\s/>]*+(?:[\s/]++[^\s/>=]++(?>(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?)){500}"
 )
 _BLOCK = frozenset("p div ul ol li table tr blockquote h1 h2 h3 h4 h5 h6 pre dl dt dd".split())  # noqa: SIM905
 _ADVICE = re.compile(r"^\W*(?:thanks!|helpful \d+.*|not helpful \d+)\W*$", re.IGNORECASE)
