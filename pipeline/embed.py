@@ -84,7 +84,7 @@ class EmbedStage:
 def decisive(settings: Embed) -> tuple[tuple[str, str], ...]:
     """Return what decides a vector and is not in the recipe: the number type, the model's bytes."""
     return (
-        ("dtype", resolve_dtype(settings.dtype)),
+        ("dtype", resolve_dtype(settings.dtype, settings.device)),
         ("model", model_digest(find_model(settings.model))),
     )
 

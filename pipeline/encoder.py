@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, in_short
 from pipeline.manifest import digest_file
 from pipeline.recipe import Embed
 from pipeline.vectors import snap
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 STEP = 16  # lengths are multiples of this
+GPU_BATCHES = 32  # on a graphics card a batch is so many times as large
 # Raised when the same model and text give another vector than before.
 SCHEME = 1
 
@@ -104,13 +105,19 @@ def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
     return total.hexdigest()
 
 
-def resolve_dtype(dtype: str) -> str:
-    """Turn `auto` into bfloat16 where the processor multiplies in it, else float32."""
-    return ("bfloat16" if _has_bfloat16() else "float32") if dtype == "auto" else dtype
+def resolve_dtype(dtype: str, device: str = "auto") -> str:
+    """Turn `auto` into bfloat16 where the device multiplies in it, else float32."""
+    if dtype != "auto":
+        return dtype
+    return "bfloat16" if _has_bfloat16(resolve_device(device)) else "float32"
 
 
 @functools.cache
-def _has_bfloat16() -> bool:
+def _has_bfloat16(device: str) -> bool:
+    if device != "cpu":
+        import torch
+
+        return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
     except OSError:
@@ -119,11 +126,21 @@ def _has_bfloat16() -> bool:
 
 
 def resolve_device(device: str) -> str:
-    """Turn `auto` into a GPU where torch sees one, else the processor."""
-    if device != "auto":
-        return device
+    """Turn `auto` into a GPU where torch sees one, else the processor.
+
+    Raises ModelError for a device that torch cannot use.
+    """
     import torch
 
+    if device != "auto":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ModelError(
+                f"Torch cannot use the device {device!r} here: {in_short(error)} Name cpu, or auto for a GPU "
+                "where there is one."
+            ) from error
+        return device
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -148,8 +165,9 @@ class Encoder:
         for place, row in enumerate(ids):
             places.setdefault(self._bucket(len(row)), []).append(place)
         vectors = np.zeros((len(texts), self.dimension), np.float16)
+        full = self.batch if self.model.device.type == "cpu" else self.batch * GPU_BATCHES
         for (length, _), members in sorted(places.items(), reverse=True):
-            rows = max(1, self.batch * self.max_tokens // length)
+            rows = max(1, full * self.max_tokens // length)
             for start in range(0, len(members), rows):
                 chosen = members[start : start + rows]
                 filled = [ids[place] for place in chosen]

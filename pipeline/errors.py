@@ -48,3 +48,9 @@ class GateError(ReleaseError):
     def __init__(self, message: str, kept: Path | None = None) -> None:
         super().__init__(message)
         self.kept = kept
+
+
+def in_short(error: BaseException) -> str:
+    """Return what a library says of its error as one sentence that fits into one of ours."""
+    text = " ".join(str(error).split())
+    return (text[:200] or type(error).__name__).rstrip(".") + "."

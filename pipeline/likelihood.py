@@ -74,7 +74,7 @@ class LikelihoodStage:
         """Cut each file into pieces of some rows; every piece needs all files for the ranks."""
         files = tuple(ordered(inputs))
         lm, reading = self.settings.lm, self.settings.reading
-        options = [("dtype", resolve_dtype(lm.dtype))]
+        options = [("dtype", resolve_dtype(lm.dtype, lm.device))]
         if lm.model:
             options.append(("model", find_model(lm.model).digest))
         if reading:

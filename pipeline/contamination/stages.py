@@ -74,7 +74,7 @@ class NeighbourStage:
         embed = self.settings.embed
         options = (
             *set_digests(self.settings.contamination),
-            ("dtype", resolve_dtype(embed.dtype)),
+            ("dtype", resolve_dtype(embed.dtype, embed.device)),
             ("model", model_digest(find_model(embed.model))),
         )
         return [Shard(file.path.stem, (file,), options) for file in ordered(inputs)]

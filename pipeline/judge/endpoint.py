@@ -28,6 +28,8 @@ PROBE_SECONDS = 5.0
 # An endpoint is given up after so many rounds of questions at the same time, all their tries in vain.
 ROUNDS = 3
 FEWEST = 5  # questions in such a row, where few are asked at the same time
+# One that listed its models and never wrote a reply is given up after so many late rounds of calls.
+LATE_ROUNDS = 2
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
 _KEPT = "Replies so far are kept, and the same command goes on from there."
@@ -147,6 +149,18 @@ class Endpoint:
                 raise self._given_up(self._gone(said))
             self._vain[said] += 1
             calls = self._vain.total()
+            late = max(FEWEST, LATE_ROUNDS * settings.concurrency)
+            if (
+                not self.useful
+                and calls >= late
+                and all(why.startswith(_LATE) for why in self._vain)
+            ):
+                raise self._given_up(
+                    ModelError(
+                        f"{self._where} lists its models and writes nothing: {calls:,} calls, {said} each; "
+                        f"raise timeout_seconds if it is that slow, or name another endpoint. {_KEPT}"
+                    )
+                )
             if calls >= max(FEWEST, ROUNDS * settings.concurrency) * settings.tries:
                 most = self._vain.most_common(1)[0][0]
                 raise self._given_up(

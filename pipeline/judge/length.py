@@ -57,24 +57,36 @@ def controlled_win_rate(
 
     In the manner of AlpacaEval 2 (arXiv 2404.04475): a logistic regression of the outcome (1, 0.5,
     0) on tanh of the standardised difference in length; the answer is its value at no difference.
-    Theirs has a term for how hard each instruction is, which needs many models; this has none.
+    Theirs has a term for how hard each instruction is, which needs many models; this has none. Null where
+    the pairs say nothing about equal length: one side is longer in all of them, or length tells the
+    winner without fail.
     """
+    if _beyond(outcomes, differences):
+        return Estimate(None, None, None, len(outcomes))
     scale = (float(np.std(differences)) if len(differences) else 0.0) or 1.0
     x = np.tanh(differences / scale)
 
     def at_no_difference(places: npt.NDArray[np.int64]) -> float | None:
         return 1 / (1 + float(np.exp(-_fit(outcomes[places], x[places])[0])))
 
-    if len(outcomes) < 3:
-        return Estimate(None, None, None, len(outcomes))
     return estimate(at_no_difference, clusters, seed=seed, rounds=300)
+
+
+def _beyond(outcomes: Floats, differences: Floats) -> bool:
+    """Whether a value at no difference would be the regression's own guess."""
+    if len(outcomes) < 3 or differences.min() > 0 or differences.max() < 0:
+        return True
+    ahead, behind = differences[outcomes > 0], differences[outcomes < 1]  # ties are both
+    if not len(ahead) or not len(behind) or (differences == 0).any():
+        return False
+    return bool(ahead.min() >= behind.max() or ahead.max() <= behind.min())
 
 
 def _fit(y: Floats, x: Floats) -> tuple[float, float]:
     """Fit intercept and slope by Newton's method.
 
-    A small ridge keeps them finite where one side wins every case, or length tells the winner
-    without fail.
+    A small ridge keeps them finite where one side wins every case, or length tells the winner of those
+    that were drawn.
     """
     ridge = len(y) * np.diag([1e-5, 1e-3])
     design = np.column_stack([np.ones_like(x), x])

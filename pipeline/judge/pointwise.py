@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.judge.asking import Asker
-from pipeline.judge.prompts import SCALES, Asking, Question, grade, with_history
+from pipeline.judge.prompts import SCALES, Asking, Question, grade, whole_request, with_history
 from pipeline.judge.verdict import Verdict
 from pipeline.recipe.judge import Judge
 
@@ -39,7 +39,7 @@ def grade_rows(
     for place, row in enumerate(rows.iter_rows(named=True)):
         response = row["response"] or ""
         lines.append({"id": row["id"], "cut": False, "chars": len(response)})
-        reference = (references or {}).get(row["prompt"].strip())
+        reference = (references or {}).get(whole_request(row))
         if not response.strip():
             lines[-1]["reason"] = "no_response"
         elif references is not None and reference is None:

@@ -6,6 +6,7 @@ and once more after them, since the last words weigh most.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.judge.fence import fence, mark_of, shorten
 
@@ -154,6 +155,11 @@ def with_history(history: Sequence[Mapping[str, str]], prompt: str) -> str:
         return prompt
     said = [f"{turn['role']}: {turn['content']}" for turn in history]
     return "\n\n".join([*said, f"user: {prompt}"])
+
+
+def whole_request(row: Mapping[str, Any]) -> str:
+    """Name what a row of an instruction set answers, as pairs and references are matched."""
+    return with_history(row["history"] or [], row["prompt"]).strip()
 
 
 _GUIDED = (

@@ -144,11 +144,17 @@ def _grades(result: Mapping[str, Any]) -> list[str]:
 def _pairs(result: Mapping[str, Any]) -> list[str]:
     return [
         f"first file: {result['wins']:,} wins, {result['ties']:,} ties, {result['losses']:,} losses",
-        f"win rate {said(result['win_rate'])}, at equal length "
-        f"{said(result['length_controlled'])} (a tie is half a win)",
+        f"win rate {said(result['win_rate'])}, at equal length {_controlled(result)} (a tie is half a win)",
         f"the longer one won {said(result['longer_won'])} of the pairs that were no tie",
         _position(result["position"]),
     ]
+
+
+def _controlled(result: Mapping[str, Any]) -> str:
+    controlled = result["length_controlled"]
+    if controlled["value"] is None and controlled["n"]:
+        return "unknown, since these pairs do not tell length and winner apart"
+    return said(controlled)
 
 
 def _position(position: Mapping[str, Any]) -> str:

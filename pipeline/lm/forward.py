@@ -6,6 +6,7 @@ attention no token before the padding can see. Logits are made only where a toke
 somebody asked for: those of the prompt and of the padding would be most of the work in the head.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,22 +15,27 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import ModelError, in_short
 from pipeline.lm.load import CausalModel
 
 STEP = 16  # padded lengths are multiples of this
 # Tokens in a batch. A processor gains from batches only while a row is short.
 CPU_TOKENS = 256
 GPU_TOKENS = 16384
+# Logits of a batch that a graphics card must hold: 2 GiB in float32. Large vocabularies get smaller batches.
+GPU_LOGITS = 1 << 29
 # Positions whose logits are held at once in float32: as many as stay in the cache of a processor.
 # 256 take five times as long as 16 each.
 CPU_CHUNK = 16
-# A graphics card waits for each chunk to come back, so there few and large ones are better.
+# On a graphics card few and large chunks are better.
 GPU_CHUNK = 1024
 # Raised when the same model and tokens give other numbers than before.
 SCHEME = 2
 
 Batch = tuple[list[int], int, int]  # places of sequences, their padded length, rows
 Answer = TypeVar("Answer")
+
+_card = threading.Lock()  # shards may run in threads, and one batch at a time is what a card holds
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def run(
     budget = batch_tokens or budget_of(model)
     cut = batches([len(s.ids) for s in sequences], budget)
     answers: list[TokenNumbers | None] = [None] * len(sequences)
-    for (places, _, _), found in zip(cut, spread(numbers, cut, threads), strict=True):
+    for (places, _, _), found in zip(cut, spread(model, numbers, cut, threads), strict=True):
         for place, answer in zip(places, found, strict=True):
             answers[place] = answer
         if done:
@@ -83,18 +89,29 @@ def run(
 
 
 def spread(
-    function: Callable[[Batch], Answer], cut: Sequence[Batch], threads: int
+    model: CausalModel, function: Callable[[Batch], Answer], cut: Sequence[Batch], threads: int
 ) -> Iterator[Answer]:
     """Yield what a function makes of each batch, in their order.
 
-    Several batches at a time, each multiplied by one core: cores that share one multiplication wait for
-    each other, and where other programs run, they wait most of the time.
+    On a processor several batches at a time, each multiplied by one core: cores that share one
+    multiplication wait for each other, and where other programs run, they wait most of the time. A
+    graphics card gets one after the other. Raises ModelError where its memory is too small.
     """
     import torch
 
     def alone() -> None:
         torch.set_num_threads(1)
 
+    if model.device != "cpu":
+        try:
+            with _card:
+                yield from map(function, cut)
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"The memory of {model.device} is too small to read by this model: {in_short(error)} "
+                "Ask for less at once (max_tokens), or for dtype bfloat16, a smaller model or device cpu."
+            ) from error
+        return
     if threads == 1:
         alone()
         yield from map(function, cut)
@@ -105,7 +122,10 @@ def spread(
 
 def budget_of(model: CausalModel) -> int:
     """Return how many tokens make a batch where the model is."""
-    return CPU_TOKENS if model.device == "cpu" else GPU_TOKENS
+    if model.device == "cpu":
+        return CPU_TOKENS
+    vocabulary = int(model.model.config.get_text_config().vocab_size)
+    return min(GPU_TOKENS, GPU_LOGITS // vocabulary)
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[Batch]:
@@ -144,36 +164,34 @@ def _forward(
     ids = padded(model, chosen, length, rows)
     first = min(sequence.first for sequence in chosen)
     last = max(len(sequence.ids) for sequence in chosen)
-    found: list[list[Any]] = [[] for _ in chosen]
     kept = torch.arange(first - 1, last - 1, device=model.device)
     if rows > 1:  # a fixed shape for the head as well
         first, kept = 1, torch.arange(0, length - 1, device=model.device)
     logits = model.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
+    spans = [range(sequence.first, len(sequence.ids)) for sequence in chosen]
+    where = [(place, position) for place, span in enumerate(spans) for position in span]
+    asked = torch.tensor(where, dtype=torch.long).reshape(-1, 2).to(model.device)
     chunk = CPU_CHUNK if model.device == "cpu" else GPU_CHUNK
-    for place, sequence in enumerate(chosen):
-        begin, end = sequence.first - first, len(sequence.ids) - first
-        targets = ids[place, sequence.first : len(sequence.ids)]
-        for start in range(begin, end, chunk):
-            part = logits[place, start : min(start + chunk, end)].float()
-            wanted = targets[start - begin : start - begin + len(part)]
-            found[place].append(_numbers(part, wanted, moments=moments))
-    return [
-        TokenNumbers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        if parts
-        else TokenNumbers(*([np.zeros(0, np.float32)] * (3 if moments else 1)))
-        for parts in found
+    parts = [
+        _numbers(logits[row, position - first].float(), ids[row, position], moments=moments)
+        for row, position in (part.T for part in torch.split(asked, chunk))
     ]
+    # All of a batch at once: a graphics card that is asked row by row waits most of the time.
+    found = torch.cat(parts, dim=1).cpu().numpy()
+    ends = np.cumsum([len(span) for span in spans])[:-1]
+    return [TokenNumbers(*columns) for columns in np.split(found, ends, axis=1)]
 
 
-def _numbers(logits: Any, wanted: Any, *, moments: bool) -> tuple[Any, ...]:  # noqa: ANN401
+def _numbers(logits: Any, wanted: Any, *, moments: bool) -> Any:  # noqa: ANN401
+    """Return the numbers of each position, stacked: columns of TokenNumbers by positions."""
     import torch
 
     logp = torch.log_softmax(logits, dim=-1)
     token = logp.gather(1, wanted[:, None])[:, 0]
     if not moments:
-        return (token.cpu().numpy(),)
+        return token[None]
     p = logp.exp()
     mean = torch.linalg.vecdot(p, logp)
     square = torch.linalg.vecdot(p.mul_(logp), logp)
     variance = (square - mean * mean).clamp_(min=0)
-    return token.cpu().numpy(), mean.cpu().numpy(), variance.cpu().numpy()
+    return torch.stack((token, mean, variance))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.encoder import resolve_device, resolve_dtype
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, in_short
 from pipeline.lm.find import Found, find_model
 from pipeline.lm.multiply import by_onednn
 from pipeline.lm.template import Template
@@ -56,7 +56,8 @@ def load_model(
     """Load a model by its name. Raises ModelError if it is not there or cannot be used."""
     found = find_model(name)
     with _lock:
-        return _load(found, found.digest, resolve_dtype(dtype), resolve_device(device), cache)
+        at = resolve_device(device)
+        return _load(found, found.digest, resolve_dtype(dtype, at), at, cache)
 
 
 @functools.lru_cache(maxsize=2)
@@ -97,7 +98,7 @@ def _weights(found: Found, folder: Path, dtype: str, options: dict[str, Any]) ->
         )
     except Exception as error:  # their readers raise anything
         raise ModelError(
-            f"The language model {found.name!r} cannot be loaded: {_first(error)}"
+            f"The language model {found.name!r} cannot be loaded: {in_short(error)}"
         ) from error
     model, told = loaded
     # A weight that is tied to one that is there, such as the head to the embeddings, is not missing.
@@ -177,11 +178,11 @@ def _tokenizer(found: Found, folder: Path, gguf: str | None = None) -> Any:  # n
         if gguf:
             raise ModelError(
                 f"{folder / gguf} cannot be read as a GGUF file with a tokenizer in it: "
-                f"{_first(error)} Fetch it again, or name another model."
+                f"{in_short(error)} Fetch it again, or name another model."
             ) from error
         raise ModelError(
             f"The language model {found.name!r} has no tokenizer that can be read: "
-            f"{_first(error)} Name a folder that holds tokenizer.json too."
+            f"{in_short(error)} Name a folder that holds tokenizer.json too."
         ) from error
 
 
@@ -195,11 +196,6 @@ def _start(tokenizer: Any) -> tuple[tuple[int, ...], bool]:  # noqa: ANN401
         if token is not None and token in known:
             return (known[token],), False
     return (), False
-
-
-def _first(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return (text[:200] or type(error).__name__).rstrip(".") + "."
 
 
 @contextlib.contextmanager

@@ -121,11 +121,13 @@ def _read(model: CausalModel, rows: Sequence[Prepared], reading: Reading, thread
             with torch.inference_mode():
                 own_ids = [sequences[place] for place in places]
                 hidden = forward(padded(model, own_ids, length, count))
-                for row, (place, sequence) in enumerate(zip(places, own_ids, strict=True)):
+                means = []
+                for row, sequence in enumerate(own_ids):
                     own = [each[row, sequence.first : len(sequence.ids)].float() for each in hidden]
-                    found[place] = torch.cat([each.mean(dim=0) for each in own]).cpu().numpy()
+                    means.append(torch.cat([each.mean(dim=0) for each in own]))
+                found[places] = torch.stack(means).cpu().numpy()
 
-        list(spread(mean, cut, threads))
+        list(spread(model, mean, cut, threads))
     limit = float(np.finfo(np.float16).max)
     return np.clip(found, -limit, limit).astype(np.float16)
 

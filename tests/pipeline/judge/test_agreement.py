@@ -102,6 +102,24 @@ def test_wins_for_each_case_stay_finite() -> None:
     assert 0.9 < found.value <= 1
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "differences"),
+    [
+        ([1.0, 0.0, 1.0, 0.0], [5.0, 9.0, 30.0, 80.0]),  # nothing near equal length
+        ([0.0, 0.0, 1.0, 1.0], [-9.0, -2.0, 3.0, 30.0]),  # the longer one wins, always
+        ([1.0, 0.5, 0.0, 0.0], [-9.0, -2.0, 3.0, 30.0]),  # the shorter one, and a tie between
+    ],
+)
+def test_pairs_that_say_nothing_about_equal_length_have_no_value(outcomes, differences) -> None:
+    clusters = list("abcd")
+    found = controlled_win_rate(np.array(outcomes), np.array(differences), clusters)
+    assert (found.value, found.low, found.n) == (None, None, 4)
+    differences[1], differences[2] = 4.0, -4.0  # one pair each that says otherwise
+    assert (
+        controlled_win_rate(np.array(outcomes), np.array(differences), clusters).value is not None
+    )
+
+
 def test_people_controls_and_a_fixed_draw() -> None:
     pairs = [
         Pair(

@@ -236,6 +236,17 @@ def test_who_lists_no_models_in_time_may_judge_and_is_dead_if_not(
     assert frozen.calls == 1
 
 
+def test_who_lists_models_and_never_writes_is_given_up_early(serve, rows, tmp_path: Path) -> None:
+    frozen = serve(lambda messages: None)
+    settings = frozen.settings(timeout_seconds=0.3, tries=6, concurrency=3)
+    with (
+        Asker(settings, tmp_path) as asker,
+        pytest.raises(ModelError, match="writes nothing: 6 calls"),
+    ):
+        grade_rows(rows(*map(str, range(60))), asker)
+    assert 6 <= frozen.calls <= 6 + 3  # what was in the air
+
+
 # Budgets
 
 

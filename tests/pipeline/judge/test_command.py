@@ -107,6 +107,20 @@ def test_pairs_without_a_reference_are_counted(judge, sets) -> None:
     assert reasons == ["no_reference", None] * 3
 
 
+def test_a_reference_is_found_after_a_dialogue(judge, sets) -> None:
+    def dialogue(*texts: str) -> dict[str, Any]:
+        roles = ("user", "assistant") * 2
+        said = zip(roles, texts, strict=False)
+        return {"messages": [{"role": role, "content": text} for role, text in said]}
+
+    ours = sets("a.jsonl", [dialogue("Hi", "Hello", "Q", GOOD), dialogue("Q", GOOD)])
+    theirs = sets("b.jsonl", [dialogue("Hi", "Hello", "Q", BAD), dialogue("Q", BAD)])
+    known = sets("ref.jsonl", [dialogue("Hi", "Hello", "Q", "the truth")])
+    for more in ([], ["--against", theirs]):
+        report = judge(ours, *more, "--reference", known)
+        assert (report["judged"], report["failures"]) == (1, {"no_reference": 1})
+
+
 def test_a_judge_that_answers_in_prose_is_one_clear_outcome(judge, sets) -> None:
     rows = [{"prompt": "Q1", "response": GOOD}, {"prompt": "Q2", "response": BAD}]
     report = judge(sets("a.jsonl", rows), answer=lambda messages: "Well, it depends.", status=1)
