@@ -135,14 +135,18 @@ def _clustered(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[
     return [f"topic {here.get('cluster')}: {named}{like}"]
 
 
+_BEHIND = "others of its group stand before it"
+
+
 def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("lm_error"):
         return [f"not scored by the language model: {here['lm_error']}"]
     if "lm_ifd" not in here:
-        read = here.get(STATE) is not None
-        return [f"{'' if read else 'not '}read by a language model for the learned score"]
+        if here.get(STATE) is not None:
+            return ["read by a language model for the learned score"]
+        return [f"not read by a language model for the learned score: {_BEHIND}"]
     if here.get("lm_ifd") is None:
-        return ["not scored by the language model: others of its group stand before it"]
+        return [f"not scored by the language model: {_BEHIND}"]
     cut = ", cut to the window" if here["lm_cut"] else ""
     return [
         f"perplexity {here['lm_perplexity']:.1f} alone, {here['lm_perplexity_given_prompt']:.1f} "
@@ -180,7 +184,7 @@ def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
 def _part(share: Share) -> str:
     """Say what became of one part."""
     if share.measured is None or share.value is None:
-        said = "not measured, counts as the middle of its group,"
+        said = f"not measured, counts as {share.counts:.3f}, the middle of its group,"
     else:
         said = f"measured {share.measured:>9.4g}, as a part {share.value:.3f},"
     return f"{share.part:<10} {said} weight {share.weight:.2f}, adds {share.adds:.3f}"

@@ -5,7 +5,7 @@ Everything here goes to standard error, except the answer that the command was a
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -80,6 +80,14 @@ def show_progress() -> Iterator[Progress]:
             yield bars
     else:
         yield LineProgress()
+
+
+@contextmanager
+def row_bar(rows: int) -> Iterator[Callable[[int], None]]:
+    """Draw a bar of rows on standard error; gives the function that moves it."""
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("rows", total=rows)
+        yield lambda count: bars.advance(task, count)
 
 
 def funnel_table(result: Result) -> Table:

@@ -1,10 +1,21 @@
-"""How many cores this process may use, which a scheduler or a container may have limited."""
+"""What the processor is: the cores this process may use, and what they can do."""
 
+import functools
 import os
+from pathlib import Path
 
 
 def cores(most: int | None = None) -> int:
-    """Return the cores that we may use, at most so many."""
+    """Return the cores that we may use, at most so many: a scheduler or a container may limit them."""
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     return min(count, most) if most else count
+
+
+@functools.cache
+def processor() -> frozenset[str]:
+    """Return the words by which Linux describes the processor, its maker and instructions; else none."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split())
+    except OSError:
+        return frozenset()

@@ -11,6 +11,7 @@ CurationError
 Each message is one sentence or two: what, where (file, row, field) and what to do.
 """
 
+import textwrap
 from pathlib import Path
 
 
@@ -52,5 +53,5 @@ class GateError(ReleaseError):
 
 def in_short(error: BaseException) -> str:
     """Return what a library says of its error as one sentence that fits into one of ours."""
-    text = " ".join(str(error).split())
-    return (text[:200] or type(error).__name__).rstrip(".") + "."
+    text = textwrap.shorten(str(error), 200, placeholder=" ...")
+    return (text or type(error).__name__).rstrip(".") + "."

@@ -44,15 +44,15 @@ def learn(
         raise RecipeError(
             "Say what is good: --label COLUMN of the files, or --against FILE with ordinary rows."
         )
+    from pipeline.console import row_bar
     from pipeline.learning.labels import contrasted, labelled
     from pipeline.learning.learn import check_out, write
     from pipeline.learning.learn import learn as train
-    from pipeline.lm.report import progress_bar
 
     check_out(out)
     frame = labelled(files, label, groups) if label else contrasted(files, against or [], groups)
     shown = lm is not None and sys.stderr.isatty() and not as_json
-    with progress_bar(len(frame)) if shown else nullcontext(None) as done:
+    with row_bar(len(frame)) if shown else nullcontext(None) as done:
         answer = train(
             frame,
             [*files, *(against or [])],

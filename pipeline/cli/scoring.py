@@ -20,6 +20,11 @@ def score(
     max_tokens: Annotated[
         int, typer.Option(min=16, help="Of prompt and response together; what is longer is cut.")
     ] = 384,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="auto: bfloat16 where the device multiplies in it."),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Score the first rows alone.")] = None,
     table: Annotated[
         Path | None, typer.Option(help="Write the row-level table here (.parquet, .csv, .jsonl).")
@@ -40,13 +45,15 @@ def score(
     """Score responses by a language model: perplexity, IFD, Min-K%, length in tokens."""
     from pipeline.lm.report import score_file
     from pipeline.lm.threshold import check_rate
+    from pipeline.recipe import LanguageModel
     from pipeline.row_table import writer_for
 
     if false_alarms is not None:
         check_rate(false_alarms)
     write = writer_for(table) if table else None
     shown = sys.stderr.isatty() and not as_json
-    found = score_file(file, model, max_tokens, limit, workspace / "cache" / "lm", bar=shown)
+    settings = LanguageModel(model=model, max_tokens=max_tokens, dtype=dtype, device=device)
+    found = score_file(file, settings, limit, workspace / "cache" / "lm", bar=shown)
     found = found if false_alarms is None else found.with_limits(false_alarms, by)
     if write:
         write(found.table)

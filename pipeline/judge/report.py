@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.judge.agreement import Estimate, estimate_mean
-from pipeline.judge.benchmark import SetResult, count_failures
+from pipeline.judge.benchmark import SetResult
 from pipeline.judge.length import controlled_win_rate, regress
 from pipeline.judge.pairwise import Outcome, Pair, position_bias
 from pipeline.judge.prompts import SCALES
@@ -209,6 +209,3 @@ _RENDER = {
 def said(numbers: Mapping[str, Any]) -> str:
     """Write an estimate that has become JSON."""
     return str(Estimate(**numbers))
-
-
-__all__ = ["Report", "count_failures", "of_benchmark", "of_grades", "of_pairs", "reasons_of"]

@@ -51,6 +51,8 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
 
 def find_model(name: str) -> Found:
     """Return where a model lies. Raises ModelError if there is none; nothing is downloaded."""
+    if not name.strip():
+        raise ModelError(f"The name of the language model is empty; name one, such as {DEFAULT}.")
     path = Path(name)
     if path.suffix == ".gguf" and path.is_file():
         return Found(name, path.parent, path.name)

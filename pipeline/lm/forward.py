@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import ModelError, in_short
-from pipeline.lm.load import CausalModel
+from pipeline.lm.load import CausalModel, enough_memory
 
 STEP = 16  # padded lengths are multiples of this
 # Tokens in a batch. A processor gains from batches only while a row is short.
 CPU_TOKENS = 256
-GPU_TOKENS = 16384
+# A graphics card in float32 has enough to do with fewer: what fills up the last batch of each length is work, too.
+GPU_TOKENS = {"float32": 4096, "bfloat16": 16384}
 # Logits of a batch that a graphics card must hold: 2 GiB in float32. Large vocabularies get smaller batches.
 GPU_LOGITS = 1 << 29
 # Positions whose logits are held at once in float32: as many as stay in the cache of a processor.
@@ -103,14 +103,8 @@ def spread(
         torch.set_num_threads(1)
 
     if model.device != "cpu":
-        try:
-            with _card:
-                yield from map(function, cut)
-        except torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"The memory of {model.device} is too small to read by this model: {in_short(error)} "
-                "Ask for less at once (max_tokens), or for dtype bfloat16, a smaller model or device cpu."
-            ) from error
+        with _card, enough_memory(model.device):
+            yield from map(function, cut)
         return
     if threads == 1:
         alone()
@@ -125,7 +119,7 @@ def budget_of(model: CausalModel) -> int:
     if model.device == "cpu":
         return CPU_TOKENS
     vocabulary = int(model.model.config.get_text_config().vocab_size)
-    return min(GPU_TOKENS, GPU_LOGITS // vocabulary)
+    return min(GPU_TOKENS[model.dtype], GPU_LOGITS // vocabulary)
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[Batch]:

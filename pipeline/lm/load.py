@@ -67,7 +67,9 @@ def load_model(
 @functools.lru_cache(maxsize=2)
 def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None) -> CausalModel:
     tokenizer_from, folder, options = _source(found, digest, dtype, cache)
-    with quiet():
+    with quiet(), _named_copy(found, folder):
+        if not options:
+            _check_config(found, folder)
         tokenizer = tokenizer_from()
         if len(tokenizer) == 0 or not tokenizer.is_fast:
             raise ModelError(f"The model {found.name!r} has no fast tokenizer, which is needed.")
@@ -78,13 +80,52 @@ def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None
             f"The tokenizer of {found.name!r} knows {len(tokenizer)} tokens, its model {size}: "
             "they do not belong together."
         )
-    model = model.to(device).eval()
+    with enough_memory(device):
+        model = model.to(device).eval()
     if (device, dtype) == ("cpu", "float32"):
         by_onednn(model)
     _check_causal(found, model, size, dtype)
     template = Template.of(tokenizer)
     start, starts_itself = _start(tokenizer)
     return CausalModel(model, tokenizer, template, start, starts_itself, digest, dtype, device)
+
+
+@contextlib.contextmanager
+def _named_copy(found: Found, folder: Path) -> Iterator[None]:
+    """Name the unpacked copy of a GGUF file where it is the copy that cannot be read."""
+    try:
+        yield
+    except ModelError as error:
+        if folder == found.folder:
+            raise
+        raise ModelError(
+            f"{error} It was read from {folder}: delete that folder, it is made anew."
+        ) from error
+
+
+@contextlib.contextmanager
+def enough_memory(device: str) -> Iterator[None]:
+    """Raise ModelError where the memory of a graphics card is too small."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"The memory of {device} is too small for this model: {in_short(error)} Ask for less at once "
+            "(max_tokens), dtype bfloat16, a smaller model, or device cpu."
+        ) from error
+
+
+def _check_config(found: Found, folder: Path) -> None:
+    from transformers import AutoConfig
+
+    try:
+        AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # their readers raise anything
+        raise ModelError(
+            f"The config.json of {found.name!r} cannot be read: {in_short(error)} Fetch the model again."
+        ) from error
 
 
 def _weights(found: Found, folder: Path, dtype: str, options: dict[str, Any]) -> Any:  # noqa: ANN401

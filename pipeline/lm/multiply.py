@@ -1,18 +1,20 @@
-"""Multiply in float32 by oneDNN, which uses the wide instructions of processors by Intel and AMD alike.
+"""Multiply in float32 by oneDNN where that is faster than MKL, which torch asks by itself.
 
-Torch by itself asks MKL, with which all the scores of a row take nearly twice as long on an AMD
-processor with AVX-512 (docs/language-model.md). Both keep float32 throughout; sums are added up in
-another order, no more.
+With MKL all the scores of a row take nearly twice as long on an AMD processor with AVX-512; on one by
+Intel, where MKL is at home, a little less (docs/language-model.md). Both keep float32 throughout; sums
+are added up in another order, no more.
 """
 
 from typing import Any
+
+from pipeline.cores import processor
 
 
 def by_onednn(model: Any) -> None:  # noqa: ANN401
     """Let the linear layers of a float32 model on a processor multiply by oneDNN, where torch has it."""
     import torch
 
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if "GenuineIntel" in processor() or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
 
     class Linear(torch.nn.Linear):

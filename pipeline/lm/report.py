@@ -8,11 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.console import row_bar
 from pipeline.cores import cores
 from pipeline.instructions import read_instructions
+from pipeline.lm.find import DEFAULT
 from pipeline.lm.load import load_model
 from pipeline.lm.score import SCORES, rows_of, score
 from pipeline.lm.threshold import SIDES, thresholds
+from pipeline.recipe import LanguageModel
 
 _SHOWN = (
     "tokens",
@@ -32,6 +35,7 @@ class Scored:
     path: Path
     model: str
     dtype: str
+    device: str
     table: pl.DataFrame
     sources: pl.Series
     seconds: float
@@ -55,6 +59,7 @@ class Scored:
             "misaligned": int((self.table["ifd"] > 1).sum()),
             "model": self.model,
             "dtype": self.dtype,
+            "device": self.device,
             "scores": {name: self._spread(name) for name in _SHOWN},
             "machine_text_limits": self.limits,
             "seconds": round(self.seconds, 2),
@@ -73,7 +78,7 @@ class Scored:
         answer = self.to_json()
         lines = [
             f"{self.path}: {answer['scored']:,} of {answer['rows']:,} rows scored by {self.model} "
-            f"({self.dtype}) in {self.seconds:.1f} s",
+            f"({self.dtype}, {self.device}) in {self.seconds:.1f} s",
             f"cut to the window: {answer['cut']:,}; less likely with their prompt than without "
             f"(IFD above 1): {answer['misaligned']:,}",
             *(f"not scored, {error}: {count:,}" for error, count in answer["errors"].items()),
@@ -92,37 +97,29 @@ class Scored:
 
 
 def score_file(
-    path: Path, name: str, max_tokens: int, limit: int | None, cache: Path, *, bar: bool = False
+    path: Path,
+    settings: LanguageModel,
+    limit: int | None,
+    cache: Path,
+    *,
+    bar: bool = False,
 ) -> Scored:
     """Score the rows of an instruction set or a release."""
     started = time.perf_counter()
     frame = read_instructions(path)
     frame = frame if limit is None else frame.head(limit)
-    model = load_model(name, cache=cache)
-    with progress_bar(len(frame)) if bar else nullcontext(None) as done:
+    name = DEFAULT if settings.model is None else settings.model
+    model = load_model(name, settings.dtype, settings.device, cache)
+    with row_bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(
             model,
             rows_of(frame),
-            max_tokens=max_tokens,
+            max_tokens=settings.max_tokens,
             cache=cache,
             threads=cores(),
             done=done,
         )
     table = frame.select("id").hstack(scores.select(list(SCORES)))
-    return Scored(path, name, model.dtype, table, frame["source"], time.perf_counter() - started)
-
-
-def progress_bar(rows: int) -> Any:  # noqa: ANN401
-    """Draw a bar on standard error; gives the function that moves it."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    @contextmanager
-    def drawn() -> Any:  # noqa: ANN401
-        with Progress(console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("rows", total=rows)
-            yield lambda count: bars.advance(task, count)
-
-    return drawn()
+    return Scored(
+        path, name, model.dtype, model.device, table, frame["source"], time.perf_counter() - started
+    )

