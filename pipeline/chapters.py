@@ -141,6 +141,8 @@ _BEHIND = "others of its group stand before it"
 def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("lm_error"):
         return [f"not scored by the language model: {here['lm_error']}"]
+    if here.get("response") is None:
+        return ["not read by a language model: there is no response"]
     if "lm_ifd" not in here:
         if here.get(STATE) is not None:
             return ["read by a language model for the learned score"]
@@ -169,7 +171,7 @@ def _judged(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
 def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str]:
     if here.get("quality") is None:
         if here.get("response") is None:
-            return ["not judged: there is no response"]
+            return ["no quality: there is no response"]
         return ["no quality: no row of its group has a part that has a weight"]
     parts = here.get("quality_parts") or {}
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]

@@ -137,13 +137,14 @@ def resolve_device(device: str) -> str:
 
     if device != "auto":
         try:
-            torch.empty(0, device=device)
+            torch.zeros(1, device=device).add(1).item()
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise ModelError(
                 f"Torch cannot use the device {device!r} here: {in_short(error)} Name cpu, or auto for a GPU "
                 "where there is one."
             ) from error
-        return device
+        # "cpu:0" is the processor, and is asked for by its name elsewhere.
+        return "cpu" if torch.device(device).type == "cpu" else device
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

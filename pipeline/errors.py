@@ -11,7 +11,6 @@ CurationError
 Each message is one sentence or two: what, where (file, row, field) and what to do.
 """
 
-import textwrap
 from pathlib import Path
 
 
@@ -53,5 +52,6 @@ class GateError(ReleaseError):
 
 def in_short(error: BaseException) -> str:
     """Return what a library says of its error as one sentence that fits into one of ours."""
-    text = textwrap.shorten(str(error), 200, placeholder=" ...")
-    return (text or type(error).__name__).rstrip(".") + "."
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text if len(text) <= 200 else f"{text[:200].rstrip()}…"
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

@@ -10,7 +10,7 @@ from pathlib import Path
 from filters.language import known_languages
 from pipeline import encoder
 from pipeline.contamination.stages import set_digests
-from pipeline.errors import RecipeError
+from pipeline.errors import ModelError, RecipeError
 from pipeline.lm import find
 from pipeline.lm.states import check_reading
 from pipeline.recipe import Recipe
@@ -21,6 +21,8 @@ def look_for(recipe: Recipe) -> None:
     """Raise a CurationError for a model, a file or a language that is not there, or does not fit."""
     _check_languages(recipe)
     encoder.find_model(recipe.embed.model)
+    _check_device("embed", recipe.embed.device)
+    _check_device("score.lm", recipe.score.lm.device)
     set_digests(recipe.contamination)
     if recipe.score.lm.model:
         find.find_model(recipe.score.lm.model)
@@ -29,6 +31,15 @@ def look_for(recipe: Recipe) -> None:
         learned.check_embedding(model, recipe.embed)
         if model.reading:
             check_reading(model.reading)
+
+
+def _check_device(place: str, device: str) -> None:
+    if device in ("auto", "cpu"):  # which need no torch to be loaded
+        return
+    try:
+        encoder.resolve_device(device)
+    except ModelError as error:
+        raise RecipeError(f"{place}.device: {error}") from error
 
 
 def _check_languages(recipe: Recipe) -> None:

@@ -28,7 +28,10 @@ def judge(
         bool, typer.Option("--red-team", help="Try to talk the judge into verdicts.")
     ] = False,
     reference: Annotated[
-        Path | None, typer.Option(help="Answers known to be right, by prompt; guide the judge.")
+        Path | None,
+        typer.Option(
+            help="Answers known to be right, to the same prompts and dialogues; guide the judge."
+        ),
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Base URL of an OpenAI-compatible API; texts are sent there.")

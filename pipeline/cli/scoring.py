@@ -43,6 +43,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score responses by a language model: perplexity, IFD, Min-K%, length in tokens."""
+    from pipeline.lm.find import find_model
     from pipeline.lm.report import score_file
     from pipeline.lm.threshold import check_rate
     from pipeline.recipe import LanguageModel
@@ -51,6 +52,7 @@ def score(
     if false_alarms is not None:
         check_rate(false_alarms)
     write = writer_for(table) if table else None
+    find_model(model)  # told before a long file is read
     shown = sys.stderr.isatty() and not as_json
     settings = LanguageModel(model=model, max_tokens=max_tokens, dtype=dtype, device=device)
     found = score_file(file, settings, limit, workspace / "cache" / "lm", bar=shown)

@@ -28,7 +28,7 @@ PROBE_SECONDS = 5.0
 # An endpoint is given up after so many rounds of questions at the same time, all their tries in vain.
 ROUNDS = 3
 FEWEST = 5  # questions in such a row, where few are asked at the same time
-# One that listed its models and never wrote a reply is given up after so many late rounds of calls.
+# Time-outs cost the most, and say the most: after so many rounds of them one that never replied is given up.
 LATE_ROUNDS = 2
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
@@ -145,19 +145,17 @@ class Endpoint:
         with self._lock:
             if self._dead is not None:  # calls in the air do not count any more
                 raise self._dead
-            if self._silent and said.startswith(_LATE):
+            late = said.startswith(_LATE)
+            if self._silent and late:
                 raise self._given_up(self._gone(said))
             self._vain[said] += 1
             calls = self._vain.total()
-            late = max(FEWEST, LATE_ROUNDS * settings.concurrency)
-            if (
-                not self.useful
-                and calls >= late
-                and all(why.startswith(_LATE) for why in self._vain)
-            ):
+            rounds = ROUNDS if self.useful else LATE_ROUNDS
+            most = max(FEWEST, rounds * settings.concurrency)
+            if late and calls >= most and set(self._vain) == {said}:
                 raise self._given_up(
                     ModelError(
-                        f"{self._where} lists its models and writes nothing: {calls:,} calls, {said} each; "
+                        f"{self._where} is there and writes nothing: {calls:,} calls, {said} each; "
                         f"raise timeout_seconds if it is that slow, or name another endpoint. {_KEPT}"
                     )
                 )

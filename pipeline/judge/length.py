@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from pipeline.judge.agreement import Estimate, estimate
 
+FEWEST = 3  # cases from which anything is regressed
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -32,7 +34,7 @@ def regress(marks: Sequence[float], chars: Sequence[int], seed: int = 0) -> Leng
 
     def slope(places: npt.NDArray[np.int64]) -> float | None:
         spread = float(np.var(x[places]))
-        if len(places) < 3 or spread == 0:
+        if len(places) < FEWEST or spread == 0:
             return None
         moved = (x[places] - x[places].mean()) * (y[places] - y[places].mean())
         return float(moved.mean()) / spread
@@ -40,7 +42,7 @@ def regress(marks: Sequence[float], chars: Sequence[int], seed: int = 0) -> Leng
     def spearman(places: npt.NDArray[np.int64]) -> float | None:
         from scipy.stats import rankdata
 
-        if len(places) < 3:
+        if len(places) < FEWEST:
             return None
         one, other = rankdata(x[places]), rankdata(y[places])
         if not one.std() or not other.std():
@@ -74,7 +76,7 @@ def controlled_win_rate(
 
 def _beyond(outcomes: Floats, differences: Floats) -> bool:
     """Whether a value at no difference would be the regression's own guess."""
-    if len(outcomes) < 3 or differences.min() > 0 or differences.max() < 0:
+    if len(outcomes) < FEWEST or differences.min() > 0 or differences.max() < 0:
         return True
     ahead, behind = differences[outcomes > 0], differences[outcomes < 1]  # ties are both
     if not len(ahead) or not len(behind) or (differences == 0).any():

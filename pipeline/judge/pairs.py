@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.errors import SourceError
 from pipeline.instructions import read_instructions
 from pipeline.judge.pairwise import Pair
-from pipeline.judge.prompts import whole_request
+from pipeline.judge.prompts import request_in
 from pipeline.recipe import Limits
 from pipeline.sources.opening import bare_name, read_text
 
@@ -135,15 +135,15 @@ def pair_files(first: Path, second: Path) -> tuple[list[Pair], int]:
     ones, others = read_instructions(first), read_instructions(second)
     waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _answered(others):
-        waiting[whole_request(row)].append(row)
+        waiting[request_in(row).strip()].append(row)
     pairs = []
     for row in _answered(ones):
-        partners = waiting.get(whole_request(row))
+        partners = waiting.get(request_in(row).strip())
         if partners:
             other = partners.pop(0)
             authors = (author_of(row), author_of(other))
             texts = (row["response"], other["response"])
-            pairs.append(Pair(row["id"], whole_request(row), *texts, authors=authors))
+            pairs.append(Pair(row["id"], request_in(row).strip(), *texts, authors=authors))
     if not pairs:
         raise SourceError(f"No prompt of {first} is answered in {second}, too.")
     return pairs, len(ones) + len(others) - 2 * len(pairs)
@@ -156,9 +156,9 @@ def author_of(row: Mapping[str, Any]) -> str | None:
 
 
 def references_of(path: Path) -> dict[str, str]:
-    """Read reference answers: the responses of an instruction set, by `whole_request`."""
+    """Read reference answers: the responses of an instruction set, by what they answer."""
     rows = read_instructions(path).filter(pl.col("response").is_not_null())
-    return {whole_request(row): row["response"] for row in rows.iter_rows(named=True)}
+    return {request_in(row).strip(): row["response"] for row in rows.iter_rows(named=True)}
 
 
 def _answered(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.judge.asking import Asker
-from pipeline.judge.prompts import SCALES, Asking, Question, grade, whole_request, with_history
+from pipeline.judge.prompts import SCALES, Asking, Question, grade, request_in
 from pipeline.judge.verdict import Verdict
 from pipeline.recipe.judge import Judge
 
@@ -39,7 +39,7 @@ def grade_rows(
     for place, row in enumerate(rows.iter_rows(named=True)):
         response = row["response"] or ""
         lines.append({"id": row["id"], "cut": False, "chars": len(response)})
-        reference = (references or {}).get(whole_request(row))
+        reference = (references or {}).get(request_in(row).strip())
         if not response.strip():
             lines[-1]["reason"] = "no_response"
         elif references is not None and reference is None:
@@ -54,9 +54,8 @@ def grade_rows(
 
 def question(row: Mapping[str, Any], settings: Judge, reference: str | None = None) -> Question:
     """Make the question about one row."""
-    request = with_history(row.get("history") or [], row["prompt"])
     asking = Asking(settings.style, settings.max_chars)
-    return grade(SCALES[settings.scale], request, row["response"], asking, reference)
+    return grade(SCALES[settings.scale], request_in(row), row["response"], asking, reference)
 
 
 def _said(verdict: Verdict) -> dict[str, Any]:

@@ -149,17 +149,18 @@ def harmful(request: str, response: str, asking: Asking) -> Question:
     return _question(system, texts, f"{YES} or {NO}", (YES, NO), asking)
 
 
-def with_history(history: Sequence[Mapping[str, str]], prompt: str) -> str:
-    """Write a dialogue and its last question as one request."""
-    if not history:
-        return prompt
-    said = [f"{turn['role']}: {turn['content']}" for turn in history]
-    return "\n\n".join([*said, f"user: {prompt}"])
+def with_history(
+    history: Sequence[Mapping[str, str]], prompt: str, system: str | None = None
+) -> str:
+    """Write a dialogue and its last question as one request, with the system message it stands under."""
+    said = [{"role": "system", "content": system}] if system else []
+    before = [f"{turn['role']}: {turn['content']}" for turn in (*said, *history)]
+    return "\n\n".join([*before, f"user: {prompt}"]) if before else prompt
 
 
-def whole_request(row: Mapping[str, Any]) -> str:
-    """Name what a row of an instruction set answers, as pairs and references are matched."""
-    return with_history(row["history"] or [], row["prompt"]).strip()
+def request_in(row: Mapping[str, Any]) -> str:
+    """Write what the response of a row answers; rows are matched by it, too."""
+    return with_history(row.get("history") or [], row["prompt"], row.get("system"))
 
 
 _GUIDED = (

@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.judge.agreement import Estimate, estimate_mean
 from pipeline.judge.benchmark import SetResult
-from pipeline.judge.length import controlled_win_rate, regress
+from pipeline.judge.length import FEWEST, controlled_win_rate, regress
 from pipeline.judge.pairwise import Outcome, Pair, position_bias
 from pipeline.judge.prompts import SCALES
 from pipeline.judge.verdict import FAILURES
@@ -152,7 +152,7 @@ def _pairs(result: Mapping[str, Any]) -> list[str]:
 
 def _controlled(result: Mapping[str, Any]) -> str:
     controlled = result["length_controlled"]
-    if controlled["value"] is None and controlled["n"]:
+    if controlled["value"] is None and controlled["n"] >= FEWEST:
         return "unknown, since these pairs do not tell length and winner apart"
     return said(controlled)
 

@@ -71,9 +71,9 @@ def _load(found: Found, digest: str, dtype: str, device: str, cache: Path | None
         if not options:
             _check_config(found, folder)
         tokenizer = tokenizer_from()
-        if len(tokenizer) == 0 or not tokenizer.is_fast:
-            raise ModelError(f"The model {found.name!r} has no fast tokenizer, which is needed.")
         model = _weights(found, folder, dtype, options)
+    if len(tokenizer) == 0 or not tokenizer.is_fast:
+        raise ModelError(f"The model {found.name!r} has no fast tokenizer, which is needed.")
     size = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > size:
         raise ModelError(
@@ -161,8 +161,8 @@ def _check_causal(found: Found, model: Any, vocabulary: int, dtype: str) -> None
     import torch
 
     half = _PROBE // 2
-    ids = torch.arange(_PROBE, device=model.device)[None] % vocabulary
-    other = torch.cat([ids[:, :half], ids[:, half:].flip(1)], dim=1)
+    tokens = torch.arange(_PROBE + half, device=model.device)[None] % vocabulary
+    ids, other = tokens[:, :_PROBE], torch.cat([tokens[:, :half], tokens[:, _PROBE:]], dim=1)
     with torch.inference_mode():
         # One after the other: in one batch a row may be rounded otherwise than its neighbour.
         one, two = (

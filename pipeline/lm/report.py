@@ -108,7 +108,7 @@ def score_file(
     started = time.perf_counter()
     frame = read_instructions(path)
     frame = frame if limit is None else frame.head(limit)
-    name = DEFAULT if settings.model is None else settings.model
+    name = settings.model or DEFAULT
     model = load_model(name, settings.dtype, settings.device, cache)
     with row_bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(

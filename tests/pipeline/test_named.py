@@ -14,6 +14,8 @@ from pipeline.run import Workspace, curate
 WRONG = {
     "embed.model=no-such-model": "There is no embedding model 'no-such-model'",
     "score.lm.model=no-such-model": "There is no language model 'no-such-model'",
+    "embed.device=abacus": "embed.device: Torch cannot use the device 'abacus'",
+    "score.lm.device=cuda:99": "score.lm.device: Torch cannot use the device 'cuda:99'",
     "score.learned=no/such/folder": "holds no learned score",
     "contamination.against=[no/such/set.jsonl]": "There is no evaluation set no/such/set.jsonl",
     "filter.reddit.languages=[en, xx]": "filter.reddit.languages: 'xx' is no language",

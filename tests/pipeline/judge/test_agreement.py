@@ -98,8 +98,9 @@ def test_wins_by_length_alone_are_controlled_away() -> None:
 
 
 def test_wins_for_each_case_stay_finite() -> None:
-    found = controlled_win_rate(np.ones(5), np.arange(5.0), list("abcde"))
-    assert 0.9 < found.value <= 1
+    for differences in (np.arange(5.0), np.array([-9.0, -2.0, 3.0, 30.0, 4.0])):
+        found = controlled_win_rate(np.ones(5), differences, list("abcde"))
+        assert 0.9 < found.value <= 1
 
 
 @pytest.mark.parametrize(

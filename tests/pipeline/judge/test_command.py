@@ -113,12 +113,26 @@ def test_a_reference_is_found_after_a_dialogue(judge, sets) -> None:
         said = zip(roles, texts, strict=False)
         return {"messages": [{"role": role, "content": text} for role, text in said]}
 
-    ours = sets("a.jsonl", [dialogue("Hi", "Hello", "Q", GOOD), dialogue("Q", GOOD)])
+    ours = sets("a.jsonl", [dialogue("Q", GOOD), dialogue("Hi", "Hello", "Q", GOOD)])
     theirs = sets("b.jsonl", [dialogue("Hi", "Hello", "Q", BAD), dialogue("Q", BAD)])
     known = sets("ref.jsonl", [dialogue("Hi", "Hello", "Q", "the truth")])
+    table = Path(ours).with_name("rows.jsonl")
     for more in ([], ["--against", theirs]):
-        report = judge(ours, *more, "--reference", known)
-        assert (report["judged"], report["failures"]) == (1, {"no_reference": 1})
+        judge(ours, *more, "--reference", known, "--table", str(table))
+        assert pl.read_ndjson(table)["reason"].to_list() == ["no_reference", None]
+
+
+def test_the_judge_reads_the_system_message(judge, sets) -> None:
+    seen: list[str] = []
+
+    def answer(messages):
+        seen.append(messages[1]["content"])
+        return "Verdict: 3"
+
+    said = [("system", "Be brief."), ("user", "Q"), ("assistant", GOOD)]
+    row = {"messages": [{"role": role, "content": text} for role, text in said]}
+    judge(sets("a.jsonl", [row]), answer=answer)
+    assert "system: Be brief." in seen[0]
 
 
 def test_a_judge_that_answers_in_prose_is_one_clear_outcome(judge, sets) -> None:

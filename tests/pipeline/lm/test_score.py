@@ -1,7 +1,9 @@
 import json
 import math
 import shutil
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import ModelError
-from pipeline.lm import formulas, multiply
+from pipeline import encoder
+from pipeline.errors import ModelError, in_short
+from pipeline.lm import formulas, forward, multiply
 from pipeline.lm import load as loading
 from pipeline.lm import score as scoring
 from pipeline.lm.load import CausalModel, load_model
@@ -314,10 +317,51 @@ def test_a_broken_configuration_is_called_that(tiny_folder: Path, tmp_path: Path
         load_model(str(folder), "float32", "cpu")
 
 
-@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_card_has_one_batch_at_a_time_and_says_when_it_is_too_small(tiny: CausalModel):
+    import torch
+
+    card = replace(tiny, device="cuda")
+    vocabulary = tiny.model.config.vocab_size
+    assert (
+        forward.budget_of(card) == forward.GPU_TOKENS["float32"] < forward.GPU_LOGITS // vocabulary
+    )
+    seen, cut = set(), [([place], 8, 1) for place in range(6)]
+    list(forward.spread(card, lambda batch: seen.add(threading.get_ident()), cut, threads=4))
+    assert seen == {threading.get_ident()}
+
+    def full(batch: forward.Batch) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(
+        ModelError, match=r"memory of cuda is too small .* out of memory\. Ask for less"
+    ):
+        list(forward.spread(card, full, cut, threads=1))
+
+
+def test_what_a_library_says_becomes_one_sentence():
+    assert in_short(ValueError("ends\n  here")) == "ends here."
+    assert in_short(ValueError("ends well!")) == "ends well!"
+    assert in_short(ValueError()) == "ValueError."
+    assert in_short(ValueError("x" * 300)) == "x" * 200 + "…"
+
+
+def test_the_number_type_is_the_devices(monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    monkeypatch.setattr(encoder, "resolve_device", lambda device: device)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    monkeypatch.setattr(encoder, "processor", lambda: frozenset(["amx_bf16"]))
+    encoder._has_bfloat16.cache_clear()
+    found = [encoder.resolve_dtype("auto", device) for device in ("cpu", "cuda", "mps")]
+    encoder._has_bfloat16.cache_clear()
+    assert found == ["bfloat16", "float32", "float32"]
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_one_sentence(tiny_folder: Path, device: str):
     with pytest.raises(ModelError, match=f"cannot use the device '{device}' here: .* Name cpu"):
         load_model(str(tiny_folder), "auto", device)
+    assert load_model(str(tiny_folder), "auto", "cpu:0").device == "cpu"
 
 
 @pytest.mark.slow
