@@ -151,8 +151,8 @@ class Endpoint:
             self._vain[said] += 1
             calls = self._vain.total()
             rounds = ROUNDS if self.useful else LATE_ROUNDS
-            most = max(FEWEST, rounds * settings.concurrency)
-            if late and calls >= most and set(self._vain) == {said}:
+            limit = max(FEWEST, rounds * settings.concurrency)
+            if late and calls >= limit and set(self._vain) == {said}:
                 raise self._given_up(
                     ModelError(
                         f"{self._where} is there and writes nothing: {calls:,} calls, {said} each; "
