@@ -134,7 +134,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "prune": Pruned(True, [{"path": "", "bytes": 0, "days": 0}], []).to_json(),
         "fetch-dumps": {"files": [vars(Fetched("n", "p", 0, "s", False))]},
         "explain": Story(
-            "r", [Chapter("score", "passed", [], [Share("p", 1.0, 1.0, 1.0, 1.0)])], []
+            "r", [Chapter("score", "passed", [], [Share("p", 1.0, 1.0, 1.0, 1.0, 1.0)])], []
         ).to_json(),
         "doctor": {"ok": True, "checks": [vars(Finding("n", True, "s"))]},
     }

@@ -13,7 +13,7 @@ from pipeline.audit.space import draw
 from pipeline.audit.style import marks
 from pipeline.judge.agreement import kappa
 from pipeline.judge.asking import Asker
-from pipeline.judge.prompts import Asking, explained, with_history
+from pipeline.judge.prompts import Asking, explained, request_in
 
 _EVEN = 0.5  # the judge's expected verdict from which a response explains
 
@@ -28,8 +28,7 @@ def ask(rows: pl.DataFrame, asker: Asker, count: int, seed: int) -> dict[str, An
     settings = asker.settings
     asking = Asking(settings.style, settings.max_chars)
     questions = [
-        explained(with_history(history or [], prompt), response, asking)
-        for prompt, response, history in drawn.select("prompt", "response", "history").iter_rows()
+        explained(request_in(row), row["response"], asking) for row in drawn.iter_rows(named=True)
     ]
     verdicts = asker.ask(questions)
     found = drawn.select("id").with_columns(

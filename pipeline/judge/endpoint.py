@@ -25,11 +25,10 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 0.5  # before the second try; doubled each time
 LONGEST_WAIT = 60.0  # also of what a Retry-After may ask for
 PROBE_SECONDS = 5.0
-# An endpoint is given up after so many rounds of questions at the same time, all their tries in vain.
+# An endpoint is given up after so many rounds of questions at the same time, all their tries in vain; where each
+# call waited until it timed out, one try each is enough.
 ROUNDS = 3
 FEWEST = 5  # questions in such a row, where few are asked at the same time
-# Time-outs cost the most, and say the most: after so many rounds of them one that never replied is given up.
-LATE_ROUNDS = 2
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
 _KEPT = "Replies so far are kept, and the same command goes on from there."
@@ -150,21 +149,15 @@ class Endpoint:
                 raise self._given_up(self._gone(said))
             self._vain[said] += 1
             calls = self._vain.total()
-            rounds = ROUNDS if self.useful else LATE_ROUNDS
-            limit = max(FEWEST, rounds * settings.concurrency)
-            if late and calls >= limit and set(self._vain) == {said}:
-                raise self._given_up(
-                    ModelError(
-                        f"{self._where} is there and writes nothing: {calls:,} calls, {said} each; "
-                        f"raise timeout_seconds if it is that slow, or name another endpoint. {_KEPT}"
-                    )
-                )
-            if calls >= max(FEWEST, ROUNDS * settings.concurrency) * settings.tries:
+            all_late = late and set(self._vain) == {said}
+            tries = 1 if all_late else settings.tries
+            if calls >= max(FEWEST, ROUNDS * settings.concurrency) * tries:
                 most = self._vain.most_common(1)[0][0]
+                mend = "raise timeout_seconds if it is that slow" if all_late else "mend it"
                 raise self._given_up(
                     ModelError(
                         f"{self._where} is there and of no use: the last {calls:,} calls had no "
-                        f"reply (mostly: {most}); mend it or name another endpoint. {_KEPT}"
+                        f"reply (mostly: {most}); {mend} or name another endpoint. {_KEPT}"
                     )
                 )
 

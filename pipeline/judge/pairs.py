@@ -135,15 +135,15 @@ def pair_files(first: Path, second: Path) -> tuple[list[Pair], int]:
     ones, others = read_instructions(first), read_instructions(second)
     waiting: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _answered(others):
-        waiting[request_in(row).strip()].append(row)
+        waiting[request_in(row)].append(row)
     pairs = []
     for row in _answered(ones):
-        partners = waiting.get(request_in(row).strip())
+        partners = waiting.get(request_in(row))
         if partners:
             other = partners.pop(0)
             authors = (author_of(row), author_of(other))
             texts = (row["response"], other["response"])
-            pairs.append(Pair(row["id"], request_in(row).strip(), *texts, authors=authors))
+            pairs.append(Pair(row["id"], request_in(row), *texts, authors=authors))
     if not pairs:
         raise SourceError(f"No prompt of {first} is answered in {second}, too.")
     return pairs, len(ones) + len(others) - 2 * len(pairs)
@@ -158,7 +158,7 @@ def author_of(row: Mapping[str, Any]) -> str | None:
 def references_of(path: Path) -> dict[str, str]:
     """Read reference answers: the responses of an instruction set, by what they answer."""
     rows = read_instructions(path).filter(pl.col("response").is_not_null())
-    return {request_in(row).strip(): row["response"] for row in rows.iter_rows(named=True)}
+    return {request_in(row): row["response"] for row in rows.iter_rows(named=True)}
 
 
 def _answered(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:

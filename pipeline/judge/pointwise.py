@@ -39,7 +39,7 @@ def grade_rows(
     for place, row in enumerate(rows.iter_rows(named=True)):
         response = row["response"] or ""
         lines.append({"id": row["id"], "cut": False, "chars": len(response)})
-        reference = (references or {}).get(request_in(row).strip())
+        reference = (references or {}).get(request_in(row))
         if not response.strip():
             lines[-1]["reason"] = "no_response"
         elif references is not None and reference is None:

@@ -4,7 +4,7 @@ A question is the messages and the labels that a verdict may be. The rules stand
 and once more after them, since the last words weigh most.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,18 +149,12 @@ def harmful(request: str, response: str, asking: Asking) -> Question:
     return _question(system, texts, f"{YES} or {NO}", (YES, NO), asking)
 
 
-def with_history(
-    history: Sequence[Mapping[str, str]], prompt: str, system: str | None = None
-) -> str:
-    """Write a dialogue and its last question as one request, with the system message it stands under."""
-    said = [{"role": "system", "content": system}] if system else []
-    before = [f"{turn['role']}: {turn['content']}" for turn in (*said, *history)]
-    return "\n\n".join([*before, f"user: {prompt}"]) if before else prompt
-
-
 def request_in(row: Mapping[str, Any]) -> str:
-    """Write what the response of a row answers; rows are matched by it, too."""
-    return with_history(row.get("history") or [], row["prompt"], row.get("system"))
+    """Write what the response of a row answers, system message and dialogue too; rows are matched by it."""
+    prompt, system = row["prompt"].strip(), row.get("system")
+    said = [{"role": "system", "content": system}] if system else []
+    before = [f"{turn['role']}: {turn['content']}" for turn in (*said, *(row.get("history") or []))]
+    return "\n\n".join([*before, f"user: {prompt}"]) if before else prompt
 
 
 _GUIDED = (

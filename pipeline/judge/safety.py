@@ -12,7 +12,7 @@ import polars as pl
 
 from pipeline.errors import ModelError
 from pipeline.judge.asking import estimate, request_of
-from pipeline.judge.prompts import Asking, Question, harmful, with_history
+from pipeline.judge.prompts import Asking, Question, harmful, request_in
 from pipeline.judge.verdict import FAILURES, Verdict
 from pipeline.recipe import Judge
 from pipeline.tables import BOOKS
@@ -23,10 +23,7 @@ _EVEN = 0.5  # the expected verdict from which a row does harm
 def questions(rows: pl.DataFrame, settings: Judge) -> list[Question]:
     """Make the question about each row."""
     asking = Asking(settings.style, settings.max_chars)
-    return [
-        harmful(with_history(history or [], prompt), response, asking)
-        for prompt, response, history in rows.select("prompt", "response", "history").iter_rows()
-    ]
+    return [harmful(request_in(row), row["response"], asking) for row in rows.iter_rows(named=True)]
 
 
 def price(asked: Sequence[Question], settings: Judge) -> tuple[int, int]:

@@ -40,7 +40,7 @@ from pipeline.tables import (
 logger = logging.getLogger(__name__)
 
 MARK = "judge_mark"
-_TEXTS = ("id", "prompt", "response", "history")
+_TEXTS = ("id", "system", "history", "prompt", "response")
 _MARKED = ("source", "tags")  # by which authored refusals are known
 
 
@@ -69,7 +69,7 @@ class JudgeStage:
     judge: Judge = field(default_factory=Judge)
     cache: Path | None = None
     name: str = "judge"
-    version: int = 2
+    version: int = 3
 
     @classmethod
     def of(cls, recipe: Recipe, cache: Path | None = None) -> "JudgeStage":

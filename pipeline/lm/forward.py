@@ -103,8 +103,10 @@ def spread(
         torch.set_num_threads(1)
 
     if model.device != "cpu":
-        with _card, enough_memory(model.device):
-            yield from map(function, cut)
+        for batch in cut:
+            with _card, enough_memory(model.device):
+                answer = function(batch)
+            yield answer
         return
     if threads == 1:
         alone()

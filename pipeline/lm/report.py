@@ -11,7 +11,6 @@ import polars as pl
 from pipeline.console import row_bar
 from pipeline.cores import cores
 from pipeline.instructions import read_instructions
-from pipeline.lm.find import DEFAULT
 from pipeline.lm.load import load_model
 from pipeline.lm.score import SCORES, rows_of, score
 from pipeline.lm.threshold import SIDES, thresholds
@@ -108,8 +107,8 @@ def score_file(
     started = time.perf_counter()
     frame = read_instructions(path)
     frame = frame if limit is None else frame.head(limit)
-    name = settings.model or DEFAULT
-    model = load_model(name, settings.dtype, settings.device, cache)
+    assert settings.model is not None
+    model = load_model(settings.model, settings.dtype, settings.device, cache)
     with row_bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(
             model,
@@ -120,6 +119,6 @@ def score_file(
             done=done,
         )
     table = frame.select("id").hstack(scores.select(list(SCORES)))
-    return Scored(
-        path, name, model.dtype, model.device, table, frame["source"], time.perf_counter() - started
-    )
+    seconds = time.perf_counter() - started
+    name, sources = settings.model, frame["source"]
+    return Scored(path, name, model.dtype, model.device, table, sources, seconds)

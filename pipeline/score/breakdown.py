@@ -31,9 +31,9 @@ class Share:
     part: str
     measured: float | None
     value: float | None
+    counts: float | None
     weight: float
     adds: float | None
-    counts: float | None = None
 
 
 def table(
@@ -60,7 +60,7 @@ def breakdown(line: Mapping[str, Any], quality_parts: Mapping[str, float | None]
         weight = weights[name]
         counts = middles[name] if value is None else value
         adds = None if counts is None or not total else weight * counts / total
-        shares.append(Share(name, line[MEASURED][name], value, weight, adds, counts))
+        shares.append(Share(name, line[MEASURED][name], value, counts, weight, adds))
     return sorted(
         shares, key=lambda share: -1.0 if share.adds is None else share.adds, reverse=True
     )

@@ -91,7 +91,8 @@ def test_layers_multiply_by_what_is_faster_and_say_the_same(
     monkeypatch.setattr(multiply, "processor", lambda: frozenset([maker]))
     own, other = (LlamaForCausalLM.from_pretrained(tiny_folder) for _ in range(2))
     multiply.by_onednn(other)
-    assert (kinds(other) == {torch.nn.Linear}) == (maker == "GenuineIntel")
+    stays = maker == "GenuineIntel" or not torch.backends.mkldnn.is_available()
+    assert (kinds(other) == {torch.nn.Linear}) == stays
     ids = torch.arange(60).reshape(3, 20)
     with torch.no_grad():
         assert (own(ids).logits - other(ids).logits).abs().max() < 1e-4
