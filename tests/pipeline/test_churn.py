@@ -2,7 +2,6 @@
 
 import re
 import tempfile
-from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -217,21 +216,11 @@ SNAPSHOTS = "snapshots/stackexchange"
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("site", "early", "late", "reasons"),
+    ("site", "early", "late"),
     [
-        (BEER, "2014-05", f"{SNAPSHOTS}/beer.stackexchange.com__2017-03", {"not_selected": 6}),
-        (
-            BEER,
-            "2014-05",
-            "dumps/stackexchange/alcohol.stackexchange.com.7z",
-            {"not_selected": 5, "not_self_contained": 1},
-        ),
-        (
-            AI,
-            "2016-09",
-            "dumps/stackexchange/ai.stackexchange.com",
-            {"not_selected": 3, NO_CANDIDATE: 3},
-        ),
+        (BEER, "2014-05", f"{SNAPSHOTS}/beer.stackexchange.com__2017-03"),
+        (BEER, "2014-05", "dumps/stackexchange/alcohol.stackexchange.com.7z"),
+        (AI, "2016-09", "dumps/stackexchange/ai.stackexchange.com"),
     ],
     ids=["beer-2017", "alcohol-7z", "ai-2017"],
 )
@@ -241,9 +230,12 @@ def test_two_releases_of_two_snapshots_of_a_real_site(
     site: tuple[str, str, str],
     early: str,
     late: str,
-    reasons: dict[str, int],
 ):
-    """Beer has another name since 2014, which both of its dumps get."""
+    """Beer has another name since 2014, which both of its dumps get.
+
+    Which rows leave hangs on vectors, which processors round apart; what holds on each of them is
+    that a split changes by its budget, of which rows that left by a rule use up a part first.
+    """
     group, was, name = site
     one, two = shared / SNAPSHOTS / f"{was}__{early}", shared / late
     first = link(tmp_path / "one", **{f"{name}__{early}": one})
@@ -256,8 +248,11 @@ def test_two_releases_of_two_snapshots_of_a_real_site(
     made = two_releases(first, second, tmp_path / "kept", settings)
     check_row_by_row(*made, posts)
     found = diff(*(Path(result.release) for result in made))
-    assert Counter(change.reason for change in found.dropped) == reasons
-    assert len(found.added) == len(found.dropped) == 6
+    for split, budget_of_split in (("train", 6), ("validation", 0)):  # a tenth of 60 and of 6
+        left = [change.reason for change in found.dropped if change.split == split]
+        by_rule = sum(reason != "not_selected" for reason in left)
+        assert len(left) == max(by_rule, budget_of_split)
+    assert len(found.added) == len(found.dropped)
     won = [
         re.match(r"(\S+) takes its place: quality (\S+) against (\S+),", change.detail)
         for change in found.dropped
