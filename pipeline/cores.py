@@ -2,7 +2,20 @@
 
 import functools
 import os
+import platform
 from pathlib import Path
+
+# What libraries look at before they choose how to multiply: the maker, and the widest instructions.
+_TELLING = {
+    "GenuineIntel",
+    "AuthenticAMD",
+    "avx2",
+    "avx512f",
+    "avx512_bf16",
+    "amx_bf16",
+    "bf16",
+    "sve",
+}
 
 
 def cores(most: int | None = None) -> int:
@@ -19,3 +32,8 @@ def processor() -> frozenset[str]:
         return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split())
     except OSError:
         return frozenset()
+
+
+def kind() -> str:
+    """Name the kind of processor, since two kinds may round the same product of matrices apart."""
+    return " ".join([platform.machine(), *sorted(processor() & _TELLING)])

@@ -18,6 +18,7 @@ import polars as pl
 from pipeline import vectorcache
 from pipeline.encoder import (
     SCHEME,
+    device_kind,
     find_model,
     load_encoder,
     model_digest,
@@ -120,7 +121,7 @@ def _folder(settings: Embed, options: tuple[tuple[str, str], ...], cache: Path) 
         "scheme": SCHEME,
         "options": options,
         "settings": settings.model_dump(mode="json", exclude={"model", "device", "dtype"}),
-        "device": resolve_device(settings.device),
+        "device": device_kind(resolve_device(settings.device)),
         "torch": torch.__version__,
     }
     model = os.path.basename(settings.model.rstrip("/"))  # noqa: PTH119

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.cores import processor
+from pipeline.cores import kind, processor
 from pipeline.errors import ModelError, in_short
 from pipeline.manifest import digest_file
 from pipeline.recipe import Embed
@@ -148,6 +148,15 @@ def resolve_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_kind(device: str) -> str:
+    """Name what multiplies, where numbers of another kind would differ in their last digits."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{device} {torch.cuda.get_device_name(device)}"
+    return f"{device} {kind()}"
 
 
 @dataclass(frozen=True)

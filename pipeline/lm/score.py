@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline import rowcache
+from pipeline.encoder import device_kind
 from pipeline.lm import formulas
 from pipeline.lm.forward import SCHEME, TokenIds, TokenNumbers, budget_of, run
 from pipeline.lm.load import CausalModel
@@ -132,7 +133,7 @@ def cache_name(model: CausalModel, max_tokens: int, **more: object) -> str:
         "model": model.digest,
         "template": model.template.digest,
         "dtype": model.dtype,
-        "device": model.device,
+        "device": device_kind(model.device),
         "max_tokens": max_tokens,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -74,7 +74,9 @@ class Judge(Part):
         default=None, ge=1, description="Tokens, of prompts and replies, at most."
     )
     concurrency: int = Field(default=4, ge=1, le=256, description="Calls at the same time.")
-    timeout_seconds: float = Field(default=120, gt=0, description="Of one call.")
+    timeout_seconds: float = Field(
+        default=120, gt=0, description="The longest silence of one call."
+    )
     tries: int = Field(
         default=6, ge=1, le=20, description="Of one call, if it is refused for now or breaks."
     )

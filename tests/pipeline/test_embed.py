@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import embed, vectorcache
+from pipeline import cores, embed, vectorcache
 from pipeline.embed import EmbedStage
 from pipeline.encoder import Encoder, find_model, load_encoder, resolve_dtype
 from pipeline.errors import ModelError
@@ -80,6 +80,16 @@ def test_cache_and_cut_into_files_change_no_byte(make_rows, run, tmp_path, monke
     assert cut[0].equals(plain[0])
     assert list(cache.rglob("*.parquet")) == segments
     assert EmbedStage(SETTINGS, cache).settings == EmbedStage(SETTINGS).settings
+
+
+def test_another_kind_of_processor_has_a_cache_of_its_own(
+    make_rows, run, tmp_path, monkeypatch
+) -> None:
+    frame = make_rows([{"prompt": "bread", "response": "flour"}])
+    for maker in ("AuthenticAMD", "GenuineIntel", "GenuineIntel"):
+        monkeypatch.setattr(cores, "processor", lambda maker=maker: frozenset({maker, "avx2"}))
+        run(EmbedStage(SETTINGS, tmp_path / "cache"), frame)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_broken_segment_is_passed_over(tmp_path, caplog) -> None:
