@@ -10,6 +10,7 @@ import importlib.metadata
 import itertools
 import json
 import logging
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from packaging.requirements import Requirement
 
+from pipeline.cores import kind
 from pipeline.errors import ReleaseError
 from pipeline.manifest import (
     NAME,
@@ -172,6 +175,18 @@ def code_version() -> str:
         return "unknown"
 
 
+def made_with() -> dict[str, Any]:
+    """Name what else may decide a row: Python, the processor, the packages that we ask for."""
+    try:
+        asked = importlib.metadata.requires("thousand") or []
+    except importlib.metadata.PackageNotFoundError:
+        asked = []
+    needs = [Requirement(text) for text in asked]
+    named = sorted(each.name for each in needs if each.marker is None)  # those of extras have one
+    packages = {name: importlib.metadata.version(name) for name in named}
+    return {"python": platform.python_version(), "processor": kind(), "packages": packages}
+
+
 def facts(manifest: Manifest) -> dict[str, Any]:
     """Merge the facts of a stage's shards; of the same name the last shard's stay."""
     merged: dict[str, Any] = {}
@@ -215,6 +230,7 @@ def _describe(
         "created_at": datetime.now(UTC).isoformat(timespec="microseconds"),
         "key": key,
         "code_version": code_version(),
+        "made_with": made_with(),
         "seed": recipe.seed,
         "recipe": resolved,
         "recipe_digest": recipe_digest(resolved),

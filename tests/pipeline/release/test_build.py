@@ -99,6 +99,14 @@ def test_a_changed_run_takes_the_next_version(run, tiny, tmp_path):
     assert (built.version, built.existed) == ("2026.11.22.2", False)
 
 
+def test_the_manifest_names_what_it_was_made_with(run, tiny, tmp_path):
+    built = build(run, tiny, tmp_path / "releases", stages=STAGES)
+    made = folder.read(built.path)["made_with"]
+    assert made["python"] == sys.version.split()[0]
+    assert made["packages"]["polars"] == pl.__version__
+    assert "hypothesis" not in made["packages"], "what only an extra needs decides no row"
+
+
 def test_never_overwritten_without_force(run, tiny, tmp_path):
     fixed = with_version(tiny, "1.0")
     old = build(run, fixed, tmp_path / "releases", stages=STAGES)
