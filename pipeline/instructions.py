@@ -212,6 +212,11 @@ def _row(record: Any, number: int, path: Path) -> dict[str, Any]:  # noqa: ANN40
     if not isinstance(record, dict):
         raise SourceError(f"{path}, record {number}: not an object with keys.")
     turns = _turns(record)
+    empty = [key for key in _PROMPTS if key in record and record[key] in (None, "")]
+    if turns is None and empty:
+        raise SourceError(
+            f"{path}, record {number}: its {empty[0]} is empty; add it, or leave the record out."
+        )
     if turns is None:
         raise SourceError(
             f"{path}, record {number}: no messages, conversations, instruction or prompt in it "

@@ -50,12 +50,15 @@ def learn(
     from pipeline.learning.learn import learn as train
 
     check_out(out)
-    frame = labelled(files, label, groups) if label else contrasted(files, against or [], groups)
+    frame, told = (
+        labelled(files, label, groups) if label else contrasted(files, against or [], groups)
+    )
     shown = lm is not None and sys.stderr.isatty() and not as_json
     with row_bar(len(frame)) if shown else nullcontext(None) as done:
         answer = train(
             frame,
             [*files, *(against or [])],
+            told=told,
             groups=groups,
             lm=lm,
             cache=workspace / "cache",

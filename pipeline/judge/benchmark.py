@@ -84,12 +84,10 @@ def draw(pairs: Sequence[Pair], rows: int | None, name: str, seed: int = 0) -> l
     return [pairs[place] for place in sorted(place for _, place in sorted(lots)[:rows])]
 
 
-def measure(
-    name: str, pairs: Sequence[Pair], asker: Asker | None, style: str = "brief", seed: int = 0
-) -> SetResult:
+def measure(name: str, pairs: Sequence[Pair], asker: Asker | None, seed: int = 0) -> SetResult:
     """Make the lines of one set; without an asker, of people and controls alone."""
-    annotators = min(len(pair.labels) for pair in pairs)
-    labels = np.array([pair.labels[:annotators] for pair in pairs], np.int64)
+    labels = np.array([pair.labels for pair in pairs], np.int64)
+    annotators = labels.shape[1]
     clusters = [pair.request for pair in pairs]
     lines = []
     if annotators > 1:

@@ -19,6 +19,7 @@ from typing import Any
 from pipeline.errors import ModelError
 from pipeline.judge.replies import Reply
 from pipeline.recipe.judge import Judge
+from pipeline.sources.base import printable
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ PROBE_SECONDS = 5.0
 # An endpoint is given up after so many rounds of questions at the same time, all their tries in vain; where each
 # call waited until it timed out, one try each is enough.
 ROUNDS = 3
+_REDIRECTS = range(300, 400)
 FEWEST = 5  # questions in such a row, where few are asked at the same time
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
@@ -119,6 +121,8 @@ class Endpoint:
             status = error.status_code
             if status in (401, 403):
                 raise ModelError(self._key_refused(status)) from error
+            if status in _REDIRECTS:
+                raise self._elsewhere(error) from error
             if status == 402:
                 raise ModelError(
                     f"{self._where} wants to be paid first (status 402: {_message(error)}). {_KEPT}"
@@ -134,7 +138,7 @@ class Endpoint:
                     self._in_vain(refused)
                 raise RefusedError(refused) from error
             return None, f"status {status}", _retry_after(error.response.headers)
-        except (ValueError, openai.APIError):
+        except (ValueError, RecursionError, openai.APIError):
             return None, "what came was no chat completion", None
         return answer, "", None
 
@@ -198,7 +202,10 @@ class Endpoint:
                     if not last and not self.stop.wait(WAIT_SECONDS):
                         continue
                     raise self._given_up(self._gone(_cause(error))) from error
-                except (openai.APIError, ValueError, TypeError, AttributeError):
+                except openai.APIStatusError as error:
+                    if error.status_code in _REDIRECTS:
+                        raise self._elsewhere(error) from error
+                except (openai.APIError, ValueError, TypeError, AttributeError, RecursionError):
                     pass  # somebody is there, though it lists no models
                 break
             self._alive = True
@@ -213,6 +220,8 @@ class Endpoint:
                 api_key=read_key(self.settings.key_variable),
                 timeout=self.settings.timeout_seconds,
                 max_retries=0,  # tries are ours to count
+                # Texts go to the address that was named, and nowhere else.
+                http_client=openai.DefaultHttpxClient(follow_redirects=False),
             )
             # What the environment names for another service is not sent to this one.
             self._client.organization = self._client.project = None
@@ -221,6 +230,13 @@ class Endpoint:
     @property
     def _where(self) -> str:
         return f"The endpoint {self.settings.endpoint}"
+
+    def _elsewhere(self, error: Any) -> ModelError:  # noqa: ANN401
+        to = printable(str(error.response.headers.get("location") or "another address")[:160])
+        return ModelError(
+            f"{self._where} sends callers on to {to} (status {error.status_code}). Nothing was sent there: "
+            f"name the address that is meant. {_KEPT}"
+        )
 
     def _key_refused(self, status: int) -> str:
         variable = self.settings.key_variable
@@ -264,10 +280,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _cause(error: BaseException) -> str:
     inner = error.__cause__ or error
-    return " ".join(str(inner).split())[:120] or type(inner).__name__
+    return printable(" ".join(str(inner).split())[:120]) or type(inner).__name__
 
 
 def _message(error: Any) -> str:  # noqa: ANN401
     body = error.body if isinstance(error.body, dict) else {}
     said = body.get("message") or error.message
-    return " ".join(str(said).split())[:160]
+    return printable(" ".join(str(said).split())[:160])

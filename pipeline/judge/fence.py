@@ -9,18 +9,19 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-_FENCE = re.compile(r"[=\-#*<>~]{2,}\s*((?:begin|end)\s+of\s)", re.IGNORECASE)
+# The last two marks of a fence are enough to break it; wide ones and spaced ones look like it, too.
+_FENCE = re.compile(r"(?:[=\-#*<>~_\uff1d]\s?){2}\s*((?:begin|end)\s+of\s)", re.IGNORECASE)
 # What chat templates use to open and close turns. A server may read them inside a text, too.
 _CONTROL = re.compile(
-    r"<\|[^|<>\s]{1,40}\|>|<\uff5c[^<>\s]{1,40}\uff5c>|</?(?:s|bos|eos|pad|think)>"
-    r"|</?(?:start|end)_of_turn>|<</?SYS>>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS)\]",
+    r"<\|[^|<>\s]{1,40}\|>|<\uff5c[^<>\s]{1,40}\uff5c>|</?(?:s|bos|eos|pad|unk|think|tool_call)>"
+    r"|</?(?:start|end)_of_turn>|<</?SYS>>|\[/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS)\]",
     re.IGNORECASE,
 )
 # Characters that a person does not see: controls, zero width, direction marks, language tags.
 # The joiners stay, since scripts need them.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064"
-    "\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u2064\u3164\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
 )
 
 

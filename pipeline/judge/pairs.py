@@ -7,7 +7,7 @@ for the first, 2 for the second, 0 for a tie.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.judge.prompts import request_in
 from pipeline.recipe import Limits
 from pipeline.sources.opening import bare_name, read_text
 
-_VOTES = {1: 1, 2: -1, 0: 0}
+_VOTES = {"1": 1, "2": -1, "0": 0}
 _MOST_BYTES = 1 << 28
 
 
@@ -68,26 +68,66 @@ def _labelled(path: Path) -> list[Pair]:
     keys = set(records[0])
     for wanted, read in _SHAPES:
         if wanted <= keys:
-            try:
-                return [read(str(number), record) for number, record in enumerate(records, 1)]
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise SourceError(
-                    f"{path}: a labelled pair lacks a field or holds a wrong one "
-                    f"({type(error).__name__}: {error})."
-                ) from error
+            return _alike(path, [_read(path, read, *entry) for entry in enumerate(records, 1)])
     return []
+
+
+def _read(
+    path: Path,
+    read: Callable[[str, Mapping[str, Any]], Pair],
+    number: int,
+    record: Any,  # noqa: ANN401
+) -> Pair:
+    try:
+        pair = read(str(number), record)
+        texts = (pair.request, pair.first, pair.second, pair.reference or "")
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("prompt, responses and reference must be texts")
+        if not pair.labels:
+            raise ValueError("it has no label")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            f"{path}, record {number}: a labelled pair lacks a field or holds a wrong one "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    return pair
+
+
+def _alike(path: Path, pairs: list[Pair]) -> list[Pair]:
+    """Return the pairs; raises SourceError where they have different numbers of labels."""
+    counts = [len(pair.labels) for pair in pairs]
+    if len(set(counts)) > 1:
+        odd = next(number for number, count in enumerate(counts, 1) if count != counts[0])
+        raise SourceError(
+            f"{path}, record {odd}: {counts[odd - 1]} labels, where the first record has {counts[0]}; "
+            "annotators are held against each other, so give each pair the same number of them."
+        )
+    return pairs
+
+
+def _vote(label: Any) -> int:  # noqa: ANN401
+    """Read a label: 1, 2 or 0, be it a number or a text."""
+    if str(label) not in _VOTES:
+        raise ValueError(f"the label {label!r} is none of {', '.join(_VOTES)}")
+    return _VOTES[str(label)]
 
 
 def _own(number: str, record: Mapping[str, Any]) -> Pair:
     return Pair(
         str(record.get("id") or number),
-        str(record["prompt"]),
-        str(record["first"]),
-        str(record["second"]),
-        tuple(_VOTES[int(label)] for label in record["labels"]),
+        record["prompt"],
+        record["first"],
+        record["second"],
+        tuple(map(_vote, _list(record["labels"]))),
         record.get("reference"),
         (record.get("first_model"), record.get("second_model")),
     )
+
+
+def _list(value: Any) -> list[Any]:  # noqa: ANN401
+    if not isinstance(value, list):
+        raise TypeError(f"labels must be a list, and is {value!r}")
+    return value
 
 
 def _pandalm(number: str, record: Mapping[str, Any]) -> Pair:
@@ -100,7 +140,7 @@ def _pandalm(number: str, record: Mapping[str, Any]) -> Pair:
         # A few responses of the published file are true, not "True".
         str(record["response1"]),
         str(record["response2"]),
-        tuple(_VOTES[int(record[name])] for name in names),
+        tuple(_vote(record[name]) for name in names),
         authors=(models[0], models[1]) if len(models) == 2 else (None, None),
     )
 
@@ -111,7 +151,7 @@ def _llmbar(number: str, record: Mapping[str, Any]) -> Pair:
         record["input"],
         record["output_1"],
         record["output_2"],
-        (_VOTES[int(record["label"])],),
+        (_vote(record["label"]),),
     )
 
 
@@ -156,9 +196,19 @@ def author_of(row: Mapping[str, Any]) -> str | None:
 
 
 def references_of(path: Path) -> dict[str, str]:
-    """Read reference answers: the responses of an instruction set, by what they answer."""
-    rows = read_instructions(path).filter(pl.col("response").is_not_null())
-    return {request_in(row): row["response"] for row in rows.iter_rows(named=True)}
+    """Read reference answers: the responses of an instruction set, by what they answer.
+
+    Raises SourceError where two differ: which one is right, nobody could tell.
+    """
+    found: dict[str, str] = {}
+    for row in _answered(read_instructions(path)):
+        request = request_in(row)
+        if found.setdefault(request, row["response"]) != row["response"]:
+            raise SourceError(
+                f"{path}, record {row['id']}: another reference for this request stands before it; "
+                "keep the one that is right."
+            )
+    return found
 
 
 def _answered(rows: pl.DataFrame) -> Iterable[dict[str, Any]]:

@@ -7,6 +7,7 @@ kill costs at most the calls that were in the air. The earliest reply to a reque
 
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -35,13 +36,44 @@ class Reply:
         try:
             choice = raw["choices"][0]
             text = choice["message"].get("content") or ""
-            tokens = (choice.get("logprobs") or {}).get("content")
-            spent = (raw.get("usage") or {}).get("total_tokens") or 0
-            for token in tokens or []:
-                float(token["logprob"]), str(token["token"]), token.get("top_logprobs")
-            return cls(str(text), choice.get("finish_reason") != "length", tokens, int(spent))
+            tokens = _tokens((choice.get("logprobs") or {}).get("content"))
+            spent = (raw.get("usage") or {}).get("total_tokens")
+            finished = choice.get("finish_reason") != "length"
+            return cls(str(text), finished, tokens, _count(spent))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ValueError("the answer is no chat completion") from error
+
+
+def _tokens(content: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401
+    """Return the tokens with what weighs them; null where one has no finite log-probability.
+
+    A reply counts without them, too. Of a token's alternatives only the sound ones are kept.
+    """
+    found = []
+    for token in content if isinstance(content, list) else []:
+        chosen = _weighed(token)
+        if chosen is None:
+            return None
+        others = token.get("top_logprobs")
+        others = [_weighed(other) for other in others] if isinstance(others, list) else []
+        found.append(chosen | {"top_logprobs": [other for other in others if other]})
+    return found or None
+
+
+def _weighed(token: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    text, logprob = (
+        (token.get("token"), token.get("logprob")) if isinstance(token, dict) else (None, None)
+    )
+    if not isinstance(text, str) or not isinstance(logprob, int | float):
+        return None
+    # A probability above one is a matter of rounding, or of a server that is wrong.
+    return {"token": text, "logprob": min(logprob, 0.0)} if math.isfinite(logprob) else None
+
+
+def _count(value: Any) -> int:  # noqa: ANN401
+    """Read a number of tokens; 0 for what can be none."""
+    sound = isinstance(value, int | float) and 0 <= value < 1 << 53
+    return int(value) if sound else 0
 
 
 def request_key(request: Mapping[str, Any]) -> str:
@@ -102,7 +134,7 @@ def _stored(folder: Path) -> Iterable[tuple[str, dict[str, Any]]]:
                 try:
                     entry = json.loads(line)
                     key, raw = entry["key"], entry["response"]
-                except (ValueError, LookupError, TypeError):
+                except (ValueError, LookupError, TypeError, RecursionError):
                     logger.warning("cache=%s line=%d broken", path.name, number)
                 else:
                     yield str(key), raw

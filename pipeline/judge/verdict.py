@@ -21,6 +21,7 @@ FAILURES = {
     "no_response": "there is nothing to judge",
     "no_reference": "there is no reference for this request",
     "unanswered": "no reply came, after all tries",
+    "no_room": "the poor text has nearly the best verdict without an attack",
     "budget": "the budget was spent before its turn",
 }
 
@@ -29,11 +30,23 @@ _WORD = r"([A-Za-z]+|[+-]?\d+(?:[.,]\d+)?)"
 _DRESS = r"(?:\\(?:boxed|text|mathrm)\s*\{|\\?[(\[]|[\s*_`\"'$])*"
 _SAID = re.compile(
     rf"\bverdict\b[*_`\"']*\s*(?:is|:|\uff1a|=){_DRESS}"
-    rf"(?:(?:response|answer|assistant|option|grade|score)\s+{_DRESS}|a\s+(?=tie\b))?"
-    + _WORD
-    + r"(?:\s*(?:or|to|and|-|\u2013)\s*(\d+|[AB]\b))?",
+    rf"(?:(?:response|answer|assistant|option|grade|score)\s+{_DRESS}|a\s+(?=tie\b))?" + _WORD,
     re.IGNORECASE,
 )
+# What a mark is out of: "5/6", "5 out of 6"; a share is none.
+_OUT_OF = re.compile(r"\s*(?:/\s*(\d+)|(?:out\s+)?of\s+(\d+)|%)")
+_SENTENCE = re.compile(r"[.!?;:](?=\s|$)|\n")
+_WORDS = re.compile(r"[A-Za-z]+|\d+(?:[.,]\d+)?")
+# "A is better than B" names one winner.
+_BETTER = re.compile(
+    r"\s*(?:is|was)\s+(?:(?:much|clearly|slightly|far)\s+)?(?:better|stronger|superior|preferable)\s+"
+    r"(?:than|to)\s+(?:(?:response|answer|assistant)\s+)?[AB]\b"
+)
+# What may stand between one verdict and the next: "A, or maybe B".
+_BETWEEN = re.compile(
+    r"or|to|and|but|out|of|maybe|perhaps|possibly|rather|even|really|an?|the|response|answer|assistant"
+)
+_REASONS = frozenset(("because", "since", "as", "while", "whereas", "although", "though"))
 # A reply that is nothing but a label, perhaps in bold or with a full stop.
 _ALONE = re.compile(rf"{_DRESS}{_WORD}(?:\\?[)\]]|[\s*_`\"'}}.$])*")
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -75,7 +88,7 @@ def read(
     expected one is taken at the first word, given that all labels have this probability there.
     """
     verdict = _written(reply, labels, worth, tokens or [], finished=finished)
-    if min_mass is not None and verdict.reason in ("no_verdict", "not_a_label", "cut_off"):
+    if min_mass is not None and _wordless(verdict):
         first = next(
             (
                 number
@@ -90,6 +103,13 @@ def read(
             expected = sum(worth[label] * part for label, part in masses.items()) / total
             return Verdict(max(masses, key=lambda label: masses[label]), expected, min(total, 1.0))
     return verdict
+
+
+def _wordless(verdict: Verdict) -> bool:
+    """Tell whether a reply spells out no mark, be it on the scale or not."""
+    if verdict.reason == "not_a_label":
+        return (verdict.detail or "")[:1].isalpha()
+    return verdict.reason in ("no_verdict", "cut_off")
 
 
 def _written(
@@ -108,10 +128,9 @@ def _written(
     # "My verdict is clear" is prose: a word is a verdict only if it is a label. Without any
     # verdict, the last such word stands in for one, and fails as such.
     found = [
-        (match[group], match.start(group))
+        said
         for match in [match for match in matches if _counts(match[1], labels)] or matches[-1:]
-        for group in (1, 2)
-        if match[group]
+        for said in _line(spoken, match, labels)
     ]
     if not found and (alone := _ALONE.fullmatch(spoken)):
         found = [(alone[1], alone.start(1))]
@@ -124,6 +143,37 @@ def _written(
         return Verdict(reason="not_a_label", detail=_short(found[-1][0]))
     value, mass = _expected(tokens, found[-1][1], said[0], worth)
     return Verdict(said[0], worth[said[0]] if value is None else value, mass)
+
+
+def _line(spoken: str, match: "re.Match[str]", labels: Sequence[str]) -> Iterable[tuple[str, int]]:
+    """Yield the verdict that stands at a match and each other one of its sentence, with their places."""
+    word, start, end = match[1], match.start(1), match.end(1)
+    out_of = _OUT_OF.match(spoken, end) if word[-1].isdigit() else None
+    if out_of:
+        end = out_of.end()
+        if (out_of[1] or out_of[2]) != labels[-1]:
+            word = spoken[start:end]  # a mark on another scale is none of the labels
+    yield word, start
+    if not _counts(word, labels):
+        return
+    better = _BETTER.match(spoken, end)
+    end = better.end() if better else end
+    stop = _SENTENCE.search(spoken, end)
+    before, prose = "", False
+    for other in _WORDS.finditer(spoken, end, stop.start() if stop else len(spoken)):
+        lower = other[0].lower()
+        if lower in _REASONS:
+            return
+        # After words of prose a number counts something, and "no" is a word; A and B are still labels.
+        if prose:
+            names = len(other[0]) == 1 and other[0] in labels and not other[0].isdigit()
+        else:
+            names = _counts(other[0], labels) or lower == "half"
+        if not names:
+            prose |= not _BETWEEN.fullmatch(lower)
+        elif before != "not":
+            yield other[0], other.start()
+        before = lower
 
 
 def _counts(word: str, labels: Sequence[str]) -> bool:

@@ -17,48 +17,56 @@ from pipeline.instructions import read_instructions
 
 GROUP_COLUMNS = ("domain", "site", "host")
 VERDICTS = {
-    "accept": 1.0, "accepted": 1.0, "reject": 0.0, "rejected": 0.0, "edit": 1.0, "true": 1.0, "false": 0.0,
+    "accept": 1.0, "accepted": 1.0, "edit": 1.0, "edited": 1.0, "reject": 0.0, "rejected": 0.0,
+    "true": 1.0, "false": 0.0,
 }  # fmt: skip
+EDITED = ("new_prompt", "new_response")  # what an export of a review says instead of a text
 UNDECIDED = ("flag", "clear")  # a review's words for "look again"
 TOPICS = "topics"
 _TOPICS = 20
 
 
-def labelled(files: Sequence[Path], column: str, groups: str | None) -> pl.DataFrame:
+def labelled(
+    files: Sequence[Path], column: str, groups: str | None
+) -> tuple[pl.DataFrame, list[str]]:
     """Return `prompt`, `response`, `label` and `group` of tables with a column of labels.
 
-    Rows without a label, a prompt or a response are left out. Raises CurationError where a label is
-    no number and no verdict, or where no row has one.
+    Rows without a label or a response are left out; sentences say how many. An edit counts with the text that
+    the reviewer wrote. Raises CurationError where a label is no number and no verdict, or where no row has one.
     """
-    frame = _read(files, groups, column)
-    said = pl.col(column).str.strip_chars().str.to_lowercase()
-    frame = frame.filter(said.is_not_null() & ~said.is_in(["", *UNDECIDED]))
+    frame, told = _read(files, groups, label=column)
+    said = pl.col("label").str.strip_chars().str.to_lowercase()
+    open_ = said.is_null() | said.is_in(["", *UNDECIDED])
+    told += _left_out("Rows without a label", frame.filter(open_))
+    frame = frame.filter(~open_)
     if not len(frame):
         raise CurationError(
             f"{_named(files)}: no row has a label in a column {column!r}; name the column with --label."
         )
-    text = pl.col(column).str.strip_chars().str.to_lowercase()
-    verdict = text.replace_strict(VERDICTS, default=None, return_dtype=pl.Float64)
-    frame = frame.with_columns(read_as=pl.coalesce(text.cast(pl.Float64, strict=False), verdict))
-    bad = frame.filter(pl.col("read_as").is_null() | ~pl.col("read_as").is_finite())
+    verdict = said.replace_strict(VERDICTS, default=None, return_dtype=pl.Float64)
+    read_as = pl.coalesce(said.cast(pl.Float64, strict=False), verdict)
+    bad = frame.filter((read_as.is_null() | ~read_as.is_finite()).fill_null(True))
     if len(bad):
         raise CurationError(
-            f"{bad['file'][0]}, record {bad['number'][0]}: the label {bad[column][0]!r} is neither a "
+            f"{bad['file'][0]}, record {bad['number'][0]}: the label {bad['label'][0]!r} is neither a "
             f"number nor one of {', '.join(VERDICTS)}; repair it, or leave it empty."
         )
-    return frame.select("prompt", "response", pl.col("read_as").alias("label"), "group")
+    return frame.select("prompt", "response", read_as.alias("label"), "group"), told
 
 
-def contrasted(good: Sequence[Path], ordinary: Sequence[Path], groups: str | None) -> pl.DataFrame:
-    """Return the rows of good files with label 1 and those of ordinary files with label 0."""
-    return pl.concat(
-        [
-            _read(good, groups).select("prompt", "response", pl.lit(1.0).alias("label"), "group"),
-            _read(ordinary, groups).select(
-                "prompt", "response", pl.lit(0.0).alias("label"), "group"
-            ),
-        ]
-    )
+def contrasted(
+    good: Sequence[Path], ordinary: Sequence[Path], groups: str | None
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return the rows of good files with label 1 and those of ordinary files with label 0.
+
+    Rows without a response are left out; sentences say how many.
+    """
+    frames, told = [], []
+    for files, label in ((good, 1.0), (ordinary, 0.0)):
+        frame, said = _read(files, groups)
+        frames.append(frame.select("prompt", "response", pl.lit(label).alias("label"), "group"))
+        told += said
+    return pl.concat(frames), told
 
 
 def counted_once(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -85,19 +93,38 @@ def counted_once(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     return once, told
 
 
-def _read(files: Sequence[Path], groups: str | None, *columns: str) -> pl.DataFrame:
+def _read(
+    files: Sequence[Path], groups: str | None, label: str | None = None
+) -> tuple[pl.DataFrame, list[str]]:
+    """Read rows with the columns `label`, `group`, `file` and `number`, whatever those of the files are called."""
     wanted = [groups] if groups and groups != TOPICS else list(GROUP_COLUMNS)
-    keep = list(dict.fromkeys([*columns, *wanted]))
+    keep = list(dict.fromkeys([*([label] if label else []), *EDITED, *wanted]))
     frames = []
     for path in files:
-        frame = read_instructions(path, keep=keep).with_row_index("number", 1)
-        frames.append(frame.with_columns(file=pl.lit(str(path))))
+        frame = read_instructions(path, keep=keep)
+        written = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in EDITED]
+        frames.append(
+            frame.select(
+                *(
+                    pl.coalesce(new, own).alias(own)
+                    for new, own in zip(written, ("prompt", "response"), strict=True)
+                ),
+                label=pl.col(label) if label else pl.lit(None, pl.String),
+                group=pl.lit(None, pl.String) if groups == TOPICS else pl.coalesce(wanted),
+                file=pl.lit(str(path)),
+                number=pl.row_index() + 1,
+            )
+        )
     frame = pl.concat(frames)
-    group = pl.lit(None, pl.String) if groups == TOPICS else pl.coalesce(wanted)
-    whole = (pl.col("prompt").str.strip_chars() != "") & (
-        pl.col("response").str.strip_chars() != ""
+    whole = pl.all_horizontal(
+        pl.col(name).str.strip_chars().fill_null("") != "" for name in ("prompt", "response")
     )
-    return frame.filter(whole.fill_null(False)).with_columns(group=group)
+    left_out = _left_out("Rows without a prompt or a response", frame.filter(~whole))
+    return frame.filter(whole), left_out
+
+
+def _left_out(what: str, rows: pl.DataFrame) -> list[str]:
+    return [f"{what}, which are left out: {len(rows):,}."] if len(rows) else []
 
 
 Groups = tuple[npt.NDArray[np.int64], str]  # the number of each row's group; what they are

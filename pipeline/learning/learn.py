@@ -95,6 +95,7 @@ def learn(
     frame: pl.DataFrame,
     files: Sequence[Path],
     *,
+    told: Sequence[str] = (),
     groups: str | None = None,
     settings: Embed | None = None,
     lm: str | None = None,
@@ -104,11 +105,11 @@ def learn(
 ) -> Answer:
     """Train on rows with `prompt`, `response`, `label` and `group`; see pipeline.learning.labels.
 
-    `lm` names a language model that reads the responses; `done` hears of those that it has read. Below
-    `cache` lie vectors (`embeddings`) and states (`lm`). Raises CurationError where there is too little to
-    learn from.
+    `told` are sentences on how the rows were read, which stand in answer and card. `lm` names a language
+    model that reads the responses; `done` hears of those that it has read. Below `cache` lie vectors
+    (`embeddings`) and states (`lm`). Raises CurationError where there is too little to learn from.
     """
-    frame, told = counted_once(frame)
+    frame, counted = counted_once(frame)
     settings = settings or Embed()
     labels = frame["label"].to_numpy().astype(np.float64)
     check_labels(labels)
@@ -127,7 +128,7 @@ def learn(
     data = Training(features(rows), labels, numbers)
     held_out = out_of_fold(data, seed)
     figures = compare(data, held_out, rows["response"].str.len_chars().to_numpy().astype(float))
-    warnings = [*told, *below_length(figures)]
+    warnings = [*told, *counted, *below_length(figures)]
     about = {
         "seed": seed,
         "embedding": embedding_of(settings),

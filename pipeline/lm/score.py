@@ -120,7 +120,8 @@ def _by_key(part: pl.DataFrame) -> Iterable[tuple[bytes, dict[str, Any]]]:
 def row_key(row: Row) -> bytes:
     """Name what is read of a row, for caches."""
     turns = "" if row.turns is None else turns_key(row.turns)
-    return rowcache.text_key(turns, row.response or "")
+    # No response is another row than an empty one.
+    return rowcache.text_key(turns, *([] if row.response is None else [row.response]))
 
 
 def cache_name(model: CausalModel, max_tokens: int, **more: object) -> str:

@@ -84,9 +84,12 @@ class Judge(Part):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.endpoint is None:
+            if self.safety:
+                raise ValueError("safety needs a judge: name one in endpoint and model")
             return self
         parts = urlsplit(self.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if not sound or any(letter.isspace() for letter in self.endpoint):
             raise ValueError(
                 f"{self.endpoint!r} is no base URL such as http://127.0.0.1:8080/v1 for an endpoint"
             )

@@ -54,6 +54,7 @@ def test_the_defaults_are_lima() -> None:
         ("select.method=best", "'lima', 'quality_diversity'"),
         ("dedup=3", "dedup: Input should be a valid dictionary"),
         ("dedup.threshold", "write it as part.field=value"),
+        ("judge.safety=true", "judge: safety needs a judge"),
         ("name=../../etc", "name: String should match pattern"),
         ("score.weights.votes=.inf", "score.weights.votes: Input should be a finite number"),
         ("score.lm.machine_text_limits={a: .nan}", "limits.a: Input should be a finite number"),

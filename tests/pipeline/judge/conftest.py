@@ -27,6 +27,7 @@ class Served:
     faults: list[Any] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     mute: bool = False  # never list the models
+    usage: dict[str, Any] | None = None  # what it says that a reply costs
     hang: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -38,7 +39,7 @@ class Served:
         return Judge(**{**plain, "logprobs": False, **more})
 
 
-def completion(said: Any) -> dict[str, Any]:
+def completion(said: Any, bill: dict[str, Any] | None = None) -> dict[str, Any]:
     """Wrap a reply; a pair of text and log-probabilities gives both."""
     text, tokens = said if isinstance(said, tuple) else (said, None)
     choice = {
@@ -47,7 +48,7 @@ def completion(said: Any) -> dict[str, Any]:
         "message": {"role": "assistant", "content": text},
         "logprobs": None if tokens is None else {"content": tokens},
     }
-    usage = {"prompt_tokens": 90, "completion_tokens": 10, "total_tokens": 100}
+    usage = bill or {"prompt_tokens": 90, "completion_tokens": 10, "total_tokens": 100}
     whole = {"id": "x", "object": "chat.completion", "created": 0, "model": "scripted"}
     return {**whole, "choices": [choice], "usage": usage}
 
@@ -107,7 +108,7 @@ def serve() -> Iterator[Callable[[Answer], Served]]:
                 if said is None:  # never answer
                     served.hang.wait(60)
                     return
-                self.send(200, json.dumps(completion(said)).encode())
+                self.send(200, json.dumps(completion(said, served.usage)).encode())
 
         server, served.url = _start(Handler)
         servers.append((server, served))
@@ -124,8 +125,8 @@ def serve() -> Iterator[Callable[[Answer], Served]]:
 def break_calls() -> Iterator[Callable[..., Served]]:
     """Put a proxy before an endpoint that meets each call with the next fault, then passes it on.
 
-    Faults: `ok`, `cut`, `slow`, `garbage`, `nothing`, `prose`, or a status with headers. After the
-    last, all calls pass.
+    Faults: `ok`, `cut`, `slow`, `garbage`, `nothing`, `prose`, or a status with headers and perhaps a
+    body. After the last, all calls pass.
     """
     servers = []
 
@@ -138,9 +139,9 @@ def break_calls() -> Iterator[Callable[..., Served]]:
                 self.send(404, b"{}")  # some endpoints list no models
 
             def do_POST(self) -> None:
-                body = self.body()
+                asked = self.body()
                 with lock:
-                    served.requests.append(json.loads(body))
+                    served.requests.append(json.loads(asked))
                     fault = served.faults.pop(0) if served.faults else "ok"
                 if fault == "cut":
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
@@ -156,9 +157,11 @@ def break_calls() -> Iterator[Callable[..., Served]]:
                     prose = "Both have their strengths, and it depends on what one likes."
                     self.send(200, json.dumps(completion(prose)).encode())
                 elif isinstance(fault, tuple):
-                    self.send(fault[0], b'{"error": {"message": "no"}}', fault[1])
+                    status, headers, *body = fault
+                    said = body[0] if body else b'{"error": {"message": "no"}}'
+                    self.send(status, said, headers)
                 else:
-                    self.send(200, self.forward(body))
+                    self.send(200, self.forward(asked))
 
             def forward(self, body: bytes) -> bytes:
                 head = {"Content-Type": "application/json"}

@@ -138,6 +138,17 @@ def test_what_no_call_can_mend_stops_at_once(
     assert proxy.calls == 1
 
 
+def test_a_text_is_not_sent_on_to_another_address(
+    steady, serve, break_calls, rows, tmp_path: Path
+) -> None:
+    other = serve(lambda messages: "Verdict: 6")
+    there = f"{other.url}/chat/completions"
+    proxy = break_calls(steady.url, [(307, {"Location": there})] * 9)
+    with Asker(proxy.settings(), tmp_path) as asker, pytest.raises(ModelError, match=there):
+        grade_rows(rows("one", "two"), asker)
+    assert (proxy.calls, other.calls) == (1, 0)
+
+
 def test_nobody_there_is_one_sentence_within_seconds(rows, serve, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -249,6 +260,64 @@ def test_who_takes_questions_and_never_writes_is_given_up_after_one_try_each(
         ):
             grade_rows(rows(*map(str, range(60))), asker)
         assert calls <= frozen.calls <= calls + 3  # what was in the air
+
+
+FOUR = {"token": "4", "logprob": -0.5}
+ODD = {
+    "huge": [FOUR | {"logprob": 5000}],
+    "nan": [FOUR | {"logprob": float("nan")}],
+    "text": [FOUR | {"logprob": "-0.5"}],
+    "no_probability": [{"token": "4"}],
+    "no_token": [{"logprob": -0.5}],
+    "number": [FOUR | {"token": 4}],
+    "others": [FOUR | {"top_logprobs": {"4": -0.5}}],
+    "other": [FOUR | {"top_logprobs": [None, {"token": "5", "logprob": float("nan")}, "5"]}],
+    "object": {"4": -0.5},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_probabilities_that_are_none_leave_the_written_mark(
+    odd: str, serve, rows, tmp_path: Path
+) -> None:
+    served = serve(lambda messages: ("4", ODD[odd]))
+    for _ in range(2):  # from the wire, then from the cache
+        with Asker(served.settings(logprobs=True), tmp_path) as asker:
+            table = grade_rows(rows("one"), asker)
+        assert table["mark"].to_list() == [4]
+        assert table["mass"][0] is None or 0 < table["mass"][0] <= 1
+    assert served.calls == 1
+
+
+@pytest.mark.parametrize("tokens", [float("inf"), -50, "many", None, 1e300])
+def test_a_bill_that_is_none_is_estimated(tokens, serve, rows, tmp_path: Path) -> None:
+    served = serve(lambda messages: "Verdict: 4")
+    served.usage = {"total_tokens": tokens}
+    with Asker(served.settings(), tmp_path) as asker:
+        assert grade_rows(rows("one"), asker)["mark"].to_list() == [4]
+    assert 0 < asker.bill.tokens < 5000
+
+
+def test_what_a_server_says_of_an_error_cannot_harm_a_terminal(
+    steady, break_calls, rows, tmp_path: Path
+) -> None:
+    body = json.dumps({"error": {"message": "no \x1b]0;title\x07 \ud800"}}).encode()
+    proxy = break_calls(steady.url, ["ok", (400, {}, body)])
+    with Asker(proxy.settings(), tmp_path) as asker:
+        table = grade_rows(rows("one", "two"), asker)
+    assert table["reason"].to_list() == [None, "refused"]
+    assert table["detail"][1].isprintable()
+    table["detail"][1].encode()
+
+
+def test_an_answer_that_is_nested_too_deep_is_no_completion(
+    steady, break_calls, rows, tmp_path: Path
+) -> None:
+    deep = b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    proxy = break_calls(steady.url, [(200, {}, deep)])
+    with Asker(proxy.settings(), tmp_path) as asker:
+        assert grade_rows(rows("one"), asker)["mark"].to_list() == [4]
+    assert proxy.calls == 2
 
 
 # Budgets

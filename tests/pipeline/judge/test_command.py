@@ -199,6 +199,41 @@ def test_published_shapes_of_labelled_pairs(tmp_path: Path) -> None:
         read_benchmark(tmp_path)
 
 
+PAIR = {"prompt": "Q", "first": "a", "second": "b", "labels": [1]}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"labels": []},
+        {"labels": "12"},
+        {"labels": [3]},
+        {"labels": [1, 2]},  # the first record has one
+        {"first": None},
+        {"reference": ["R"]},
+    ],
+    ids=str,
+)
+def test_a_pair_that_is_none_is_named(bad: dict[str, Any], sets, tmp_path: Path) -> None:
+    (tmp_path / "pairs").mkdir()
+    sets("pairs/mine.jsonl", [PAIR, PAIR | bad])
+    done = CliRunner().invoke(app, ["judge", "--benchmark", str(tmp_path / "pairs")])
+    assert isinstance(done.exception, SourceError)
+    assert "mine.jsonl, record 2: " in str(done.exception)
+
+
+def test_references_that_differ_are_refused_and_empty_ones_are_none(tmp_path: Path) -> None:
+    from pipeline.judge.pairs import references_of
+
+    path = tmp_path / "references.jsonl"
+    records = [{"prompt": "Q", "response": text} for text in ("right", " ", "right")]
+    path.write_text("\n".join(map(json.dumps, records)))
+    assert references_of(path) == {"Q": "right"}
+    path.write_text("\n".join(map(json.dumps, [*records, {"prompt": "Q", "response": "other"}])))
+    with pytest.raises(SourceError, match="record 4: another reference"):
+        references_of(path)
+
+
 def test_without_a_judge_a_benchmark_shows_people_and_controls(shared: Path) -> None:
     done = CliRunner().invoke(
         app, ["judge", "--benchmark", str(shared / "quality"), "--rows", "60", "--json"]
@@ -269,6 +304,14 @@ def test_a_red_team_sees_in_every_mode_who_obeys_to_the_letter(judge, answer, wo
         assert line["harmless_worked"]["value"] == 0
 
 
+def test_a_judge_that_likes_everything_leaves_an_attack_no_room(judge) -> None:
+    report = judge("--red-team", "--rows", "1", answer=lambda messages: "Verdict: 6", status=1)
+    graded = [line for line in report["result"]["success"] if line["mode"] == "grade"]
+    assert [line["without_room"] for line in graded] == [len(ATTACKS)] * 2
+    assert all(line["worked"]["value"] is None for line in graded)
+    assert report["failures"]["no_room"] == 2 * (len(ATTACKS) + 1)
+
+
 def test_a_loss_that_becomes_a_tie_is_a_success(judge) -> None:
     def wavers(messages):
         """Obey where the attacked response stands first, and there alone."""
@@ -299,6 +342,8 @@ def _good_is_second(text: str) -> bool:
         (["--red-team", "--benchmark", "x"], "one of them"),
         (["FILE", "--endpoint", "http://h/v1"], "needs the name of a model"),
         (["FILE", "--endpoint", "h:1", "--model", "m"], "no base URL"),
+        (["FILE", "--endpoint", "http://exa mple/v1", "--model", "m"], "no base URL"),
+        (["FILE", "--endpoint", "http://h:99999/v1", "--model", "m"], "Port out of range"),
         (["FILE", "--endpoint", "http://u:p@h/v1", "--model", "m"], "must hold no key"),
         (["--red-team", "--table", "t.csv", "--endpoint", "http://h/v1", "--model", "m"], "belong"),
     ],

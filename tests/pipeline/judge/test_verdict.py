@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pipeline.judge.prompts import FIRST, SECOND, TIE
+from pipeline.judge.prompts import FIRST, NO, SECOND, TIE, YES
 from pipeline.judge.verdict import FAILURES, read
 
 MARKS = ("1", "2", "3", "4", "5", "6")
@@ -24,6 +24,9 @@ PREFERS = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5}
         ("He wrote 6 of 6, which is for me to say.\nVerdict: 2", "2"),
         ("My verdict is clear: it is weak.\nVerdict: 2", "2"),
         ("Verdict: 1\nThis verdict is final.", "1"),
+        ("Verdict: 5 out of 6", "5"),
+        ("Verdict: 4, since 2 claims of 3 hold", "4"),
+        ("Verdict: 4 (useful, and 5 with sources)", "4"),
         ("Verdict\uff1a4", "4"),
         ("**Verdict\uff1a** 5", "5"),
         ("Verdict: $\\boxed{4}$", "4"),
@@ -42,6 +45,10 @@ def test_marks_that_are_written(reply: str, label: str) -> None:
     [
         ("Verdict: A", FIRST),
         ("Verdict: B is better than A.", SECOND),
+        ("Verdict: B, because A is wrong", SECOND),
+        ("Verdict: B. A few points decide.", SECOND),
+        ("Verdict: A, not B", FIRST),
+        ("Verdict: tie: A and B are alike", TIE),
         ("Verdict: Response B", SECOND),
         ("Verdict: Assistant A", FIRST),
         ("Verdict: Response **A**", FIRST),
@@ -71,6 +78,12 @@ def test_sides_that_are_written(reply: str, label: str) -> None:
         ("Verdict: 3-4", "two_verdicts"),
         ("Verdict: 4 and a half", "two_verdicts"),
         ("Verdict: 4.5\nVerdict: 4", "two_verdicts"),
+        ("Verdict: 1, 2, 3, 4, 5, 6", "two_verdicts"),
+        ("Verdict: 4\u20145", "two_verdicts"),
+        ("Verdict: 4, but really 2", "two_verdicts"),
+        ("Verdict: 6/10", "not_a_label"),
+        ("Verdict: 5 out of 10", "not_a_label"),
+        ("Verdict: 4 %", "not_a_label"),
         ("Verdict: 9", "not_a_label"),
         ("My verdict is clear: it is weak.\nVerdict: 9", "not_a_label"),
         ("The verdict is not a 4.", "not_a_label"),
@@ -83,6 +96,21 @@ def test_a_failure_has_a_reason_and_no_mark(reply: str, reason: str) -> None:
     assert verdict.reason == reason
     assert (verdict.label, verdict.value, verdict.mass) == (None, None, None)
     assert reason in FAILURES
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["A, or B, or tie", "A/B", "A | B", "A or tie", "A is worse, so B", "A is not better than B"],
+)
+def test_a_line_with_two_sides_is_no_verdict(reply: str) -> None:
+    assert read(f"Verdict: {reply}", SIDES, PREFERS).reason == "two_verdicts"
+
+
+def test_yes_and_no_in_one_line_are_no_verdict() -> None:
+    labels = (YES, NO)
+    worth = {YES: 1.0, NO: 0.0}
+    assert read("Verdict: yes or no", labels, worth).reason == "two_verdicts"
+    assert read("Verdict: yes, there is no doubt", labels, worth).label == YES
 
 
 def test_an_article_is_no_verdict() -> None:
@@ -159,5 +187,7 @@ def test_a_begun_reply_may_be_weighed_without_a_written_label() -> None:
         pytest.approx(3.0),
         pytest.approx(0.4),
     )
+    written = [token("Verdict: "), {**place, "token": "10"}]
+    assert read("Verdict: 10", MARKS, WORTH, written, min_mass=0.4).reason == "not_a_label"
     assert read("Verdict: The", MARKS, WORTH, tokens, min_mass=0.5).reason == "not_a_label"
     assert read("Verdict: The", MARKS, WORTH, tokens).reason == "not_a_label"

@@ -63,7 +63,8 @@ def test_what_is_wrong_with_labels_is_told_in_output_and_card(tmp_path: Path):
         for site in SITES
         for row in range(44)
     ]
-    path = write(tmp_path / "rows.jsonl", [*records, *records[:7]])
+    blank = [{**records[0], "response": " "}, {**records[0], "label": None}] * 2
+    path = write(tmp_path / "rows.jsonl", [*records, *records[:7], *blank])
     words = ["learn", str(path), "--label", "label", "--out", str(tmp_path / "m")]
     ran = CliRunner().invoke(app, [*words, "--workspace", str(tmp_path)])
     assert ran.exit_code == 0, ran.output
@@ -71,6 +72,8 @@ def test_what_is_wrong_with_labels_is_told_in_output_and_card(tmp_path: Path):
     assert "since some rows (45) name no site" in ran.output
     card = (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     for sentence in (
+        "Rows without a prompt or a response, which are left out: 2.",
+        "Rows without a label, which are left out: 2.",
         "Rows given again with the same label, which count once: 7.",
         "By rank correlation (Spearman) the learned score",
     ):

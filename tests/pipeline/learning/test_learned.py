@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.errors import CurationError, ModelError
+from pipeline.errors import CurationError, ModelError, SourceError
 from pipeline.learning.fit import Training, train
 from pipeline.learning.labels import contrasted, counted_once, labelled, named_groups, topics
 from pipeline.learning.learn import below_length, write
@@ -202,15 +202,44 @@ def test_labels_are_numbers_or_verdicts_and_sites_are_found(tmp_path: Path):
         {"prompt": "p", "response": " ", "verdict": "accept"},
     ]
     path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
-    frame = labelled([path], "verdict", None)
+    frame, told = labelled([path], "verdict", None)
+    assert told == [
+        "Rows without a prompt or a response, which are left out: 1.",
+        "Rows without a label, which are left out: 1.",
+    ]
     assert frame["label"].to_list() == [1, 0.25, 0]
     assert frame["group"].to_list() == ["cooking", "cooking", "travel"]
-    assert contrasted([path], [path], None)["label"].to_list() == [1.0] * 4 + [0.0] * 4
+    assert contrasted([path], [path], None)[0]["label"].to_list() == [1.0] * 4 + [0.0] * 4
     with pytest.raises(CurationError, match="no row has a label in a column 'stars'"):
         labelled([path], "stars", None)
     path.write_text(json.dumps({"prompt": "p", "response": "r", "label": "fine"}))
     with pytest.raises(CurationError, match="record 1: the label 'fine' is neither"):
         labelled([path], "label", None)
+
+
+@pytest.mark.parametrize("name", ["number", "group", "file", "label", "stars"])
+def test_a_column_of_labels_may_have_any_name(name: str, tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text(f"prompt,response,site,{name}\np,r,cooking,3\np,s,travel,1\n")
+    frame, _ = labelled([path], name, None)
+    assert (frame["label"].to_list(), frame["group"].to_list()) == ([3, 1], ["cooking", "travel"])
+
+
+def test_an_edit_counts_with_the_text_that_the_reviewer_wrote(tmp_path: Path):
+    path = tmp_path / "decisions.csv"
+    lines = ["prompt,response,verdict,new_prompt,new_response", "p,r,edit,,better", "p,q,reject,,"]
+    path.write_text("\n".join(lines))
+    frame, _ = labelled([path], "verdict", None)
+    assert list(frame.select("response", "label").iter_rows()) == [("better", 1), ("q", 0)]
+    path.write_text("prompt,response,review\np,r,edited\n")
+    assert labelled([path], "review", None)[0]["label"].to_list() == [1]
+
+
+def test_a_record_without_a_prompt_is_named(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,response,stars\np,r,3\n,s,1\n")
+    with pytest.raises(SourceError, match="record 2: its prompt is empty"):
+        labelled([path], "stars", None)
 
 
 def given(*rows: tuple[str, float]) -> pl.DataFrame:

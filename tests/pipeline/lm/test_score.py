@@ -181,6 +181,12 @@ def test_without_a_chat_template_a_blank_line_follows_the_prompt(
     assert model.tokenizer.decode(prepared.prompt) == "a\n\n"
 
 
+def test_no_response_and_an_empty_one_are_two_rows_for_the_cache(tiny: CausalModel, tmp_path: Path):
+    for _ in range(2):
+        found = score(tiny, [Row(None), Row(""), Row(" ")], max_tokens=64, cache=tmp_path)
+        assert found["error"].to_list() == ["there is no response", *["the response is empty"] * 2]
+
+
 def test_the_cache_answers_and_is_keyed_by_model_and_window(
     tiny: CausalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -251,6 +257,11 @@ def test_wrong_models_say_what_is_missing(
         with pytest.raises(ModelError, match=f"no folder or file {name}") as caught:
             load_model(name)
         assert "hf download" not in str(caught.value)
+    for folder in ("one", "two"):
+        (tmp_path / "nested" / folder).mkdir(parents=True)
+        (tmp_path / "nested" / folder / "model.gguf").write_bytes(b"not GGUF")
+    with pytest.raises(ModelError, match="holds no language model"):
+        load_model(str(tmp_path / "nested"))
     (tmp_path / "broken.gguf").write_bytes(b"not GGUF")
     for cache in (None, tmp_path / "cache"):
         with pytest.raises(ModelError, match=r"broken\.gguf cannot be read as a GGUF file"):
