@@ -69,7 +69,7 @@ class JudgeStage:
     judge: Judge = field(default_factory=Judge)
     cache: Path | None = None
     name: str = "judge"
-    version: int = 3
+    version: int = 4
 
     @classmethod
     def of(cls, recipe: Recipe, cache: Path | None = None) -> "JudgeStage":
