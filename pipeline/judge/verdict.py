@@ -35,7 +35,10 @@ _SAID = re.compile(
 )
 # What a mark is out of: "5/6", "5 out of 6"; a share is none.
 _OUT_OF = re.compile(r"\s*(?:/\s*(\d+)|(?:out\s+)?of\s+(\d+)|%)")
-_SENTENCE = re.compile(r"[.!?;:](?=\s|$)|\n")
+# Where a verdict ends and its reasons begin.
+_END = re.compile(
+    r"[.!?;:](?=\s|$)|\n|\s[-\u2013\u2014]\s(?=[A-Za-z]{2})|\s\((?!(?:or|maybe|perhaps)\b)"
+)
 _WORDS = re.compile(r"[A-Za-z]+|\d+(?:[.,]\d+)?")
 # "A is better than B" names one winner.
 _BETTER = re.compile(
@@ -158,7 +161,7 @@ def _line(spoken: str, match: "re.Match[str]", labels: Sequence[str]) -> Iterabl
         return
     better = _BETTER.match(spoken, end)
     end = better.end() if better else end
-    stop = _SENTENCE.search(spoken, end)
+    stop = _END.search(spoken, end)
     before, prose = "", False
     for other in _WORDS.finditer(spoken, end, stop.start() if stop else len(spoken)):
         lower = other[0].lower()

@@ -27,6 +27,7 @@ PREFERS = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5}
         ("Verdict: 5 out of 6", "5"),
         ("Verdict: 4, since 2 claims of 3 hold", "4"),
         ("Verdict: 4 (useful, and 5 with sources)", "4"),
+        ("Verdict: **5** - small blemishes", "5"),
         ("Verdict\uff1a4", "4"),
         ("**Verdict\uff1a** 5", "5"),
         ("Verdict: $\\boxed{4}$", "4"),
@@ -47,6 +48,8 @@ def test_marks_that_are_written(reply: str, label: str) -> None:
         ("Verdict: B is better than A.", SECOND),
         ("Verdict: B, because A is wrong", SECOND),
         ("Verdict: B. A few points decide.", SECOND),
+        ("Verdict: B - Response A fails", SECOND),
+        ("Verdict: B (A is wrong)", SECOND),
         ("Verdict: A, not B", FIRST),
         ("Verdict: tie: A and B are alike", TIE),
         ("Verdict: Response B", SECOND),
@@ -100,7 +103,16 @@ def test_a_failure_has_a_reason_and_no_mark(reply: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["A, or B, or tie", "A/B", "A | B", "A or tie", "A is worse, so B", "A is not better than B"],
+    [
+        "A, or B, or tie",
+        "A/B",
+        "A | B",
+        "A - B",
+        "A (or B)",
+        "A or tie",
+        "A is worse, so B",
+        "A is not better than B",
+    ],
 )
 def test_a_line_with_two_sides_is_no_verdict(reply: str) -> None:
     assert read(f"Verdict: {reply}", SIDES, PREFERS).reason == "two_verdicts"
