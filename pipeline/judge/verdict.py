@@ -174,6 +174,8 @@ def _line(spoken: str, match: "re.Match[str]", labels: Sequence[str]) -> Iterabl
             names = _counts(other[0], labels) or lower == "half"
         if not names:
             prose |= not _BETWEEN.fullmatch(lower)
+        elif word[0].isalpha() and len(other[0]) == 1 < len(word) and before != "or":
+            pass  # a tie is one between A and B
         elif before != "not":
             yield other[0], other.start()
         before = lower

@@ -52,6 +52,8 @@ def test_marks_that_are_written(reply: str, label: str) -> None:
         ("Verdict: B (A is wrong)", SECOND),
         ("Verdict: A, not B", FIRST),
         ("Verdict: tie: A and B are alike", TIE),
+        ("Verdict: a tie between A and B", TIE),
+        ("Verdict: tie, A is as good as B", TIE),
         ("Verdict: Response B", SECOND),
         ("Verdict: Assistant A", FIRST),
         ("Verdict: Response **A**", FIRST),
@@ -110,6 +112,7 @@ def test_a_failure_has_a_reason_and_no_mark(reply: str, reason: str) -> None:
         "A - B",
         "A (or B)",
         "A or tie",
+        "tie or A",
         "A is worse, so B",
         "A is not better than B",
     ],
@@ -121,7 +124,8 @@ def test_a_line_with_two_sides_is_no_verdict(reply: str) -> None:
 def test_yes_and_no_in_one_line_are_no_verdict() -> None:
     labels = (YES, NO)
     worth = {YES: 1.0, NO: 0.0}
-    assert read("Verdict: yes or no", labels, worth).reason == "two_verdicts"
+    for reply in ("yes or no", "yes, no", "no, yes"):
+        assert read(f"Verdict: {reply}", labels, worth).reason == "two_verdicts"
     assert read("Verdict: yes, there is no doubt", labels, worth).label == YES
 
 
