@@ -57,6 +57,15 @@ def test_one_cluster_alone_has_no_interval() -> None:
     assert str(one) == "0.667"
 
 
+def test_a_few_clusters_that_differ_have_no_interval() -> None:
+    cases = np.arange(60) / 60
+    for count, known in ((5, False), (6, True)):
+        found = estimate_mean(cases, [str(n * count // 60) for n in range(60)])
+        assert (found.low is not None) == known
+    lost = np.where(np.arange(60) < 10, np.nan, cases)  # a cluster without a verdict is none
+    assert estimate_mean(lost, [str(n // 10) for n in range(60)]).low is None
+
+
 @pytest.mark.parametrize("said", [0.0, 0.5, 1.0])
 def test_clusters_that_all_say_the_same_leave_room_for_others(said: float) -> None:
     cases = np.full(27 * 12, said)
