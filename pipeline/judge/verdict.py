@@ -148,8 +148,8 @@ def _written(
     return Verdict(said[0], worth[said[0]] if value is None else value, mass)
 
 
-def _line(spoken: str, match: "re.Match[str]", labels: Sequence[str]) -> Iterable[tuple[str, int]]:
-    """Yield the verdict that stands at a match and each other one of its sentence, with their places."""
+def _line(spoken: str, match: re.Match[str], labels: Sequence[str]) -> Iterable[tuple[str, int]]:
+    """Yield the verdict at a match and each other one of its sentence, with the place of the first."""
     word, start, end = match[1], match.start(1), match.end(1)
     out_of = _OUT_OF.match(spoken, end) if word[-1].isdigit() else None
     if out_of:
@@ -177,7 +177,7 @@ def _line(spoken: str, match: "re.Match[str]", labels: Sequence[str]) -> Iterabl
         elif word[0].isalpha() and len(other[0]) == 1 < len(word) and before != "or":
             pass  # a tie is one between A and B
         elif before != "not":
-            yield other[0], other.start()
+            yield other[0], start
         before = lower
 
 

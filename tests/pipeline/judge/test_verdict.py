@@ -175,6 +175,13 @@ def test_the_last_verdict_is_the_one_that_is_weighed() -> None:
     assert read("Verdict: 5\nVerdict: 5", MARKS, WORTH, tokens).value == pytest.approx(4.0)
 
 
+def test_a_label_that_is_said_again_is_weighed_where_it_is_the_verdict() -> None:
+    first = {"token": " A", "logprob": math.log(0.6)}
+    first["top_logprobs"] = [{"token": " B", "logprob": math.log(0.4)}]
+    tokens = [token("Verdict:"), first, token(", A"), token(" is right")]
+    assert read("Verdict: A, A is right", SIDES, PREFERS, tokens).value == pytest.approx(0.6)
+
+
 def test_tokens_that_do_not_spell_the_reply_are_left_alone() -> None:
     verdict = read("Verdict: 4", MARKS, WORTH, [token("x" * 9), token("y")])
     assert (verdict.value, verdict.mass) == (4.0, None)
