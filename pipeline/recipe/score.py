@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.recipe.part import Part
+from pipeline.recipe.texts import Filter
 
 
 class Weights(Part):
@@ -73,6 +74,12 @@ class LanguageModel(Part):
     def _model_for_its_thresholds(self) -> Self:
         if self.machine_text_limits and self.model is None:
             raise ValueError("machine_text_limits needs a language model: name one in lm.model")
+        unknown = sorted(set(self.machine_text_limits) - set(Filter.model_fields))
+        if unknown:
+            raise ValueError(
+                f"machine_text_limits names {unknown[0]!r}, which is no source; sources are "
+                f"{', '.join(Filter.model_fields)}"
+            )
         return self
 
 

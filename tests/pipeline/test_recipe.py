@@ -57,6 +57,7 @@ def test_the_defaults_are_lima() -> None:
         ("judge.safety=true", "judge: safety needs a judge"),
         ("name=../../etc", "name: String should match pattern"),
         ("score.weights.votes=.inf", "score.weights.votes: Input should be a finite number"),
+        ("score.lm={model: m, machine_text_limits: {redit: 4}}", "'redit', which is no source"),
         ("score.lm.machine_text_limits={a: .nan}", "limits.a: Input should be a finite number"),
         ("dedup.threshold=-.inf", "dedup.threshold: Input should be"),
         ("score.weights={votes: 0, accepted: 0, structure: 0, length: 0, fit: 0}", "all weights"),
