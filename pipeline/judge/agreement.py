@@ -121,7 +121,7 @@ def estimate_mean(
 ) -> Estimate:
     """Estimate the mean of cases on a scale from lowest to highest; those left out (NaN) do not count.
 
-    A case may be a row of several numbers. Where n clusters all say the same, up to 1 - 0.05^(1/n)
+    A case may be a row of several numbers. Where all cases of n clusters say the same, up to 1 - 0.05^(1/n)
     of others may say an end of the scale: the one-sided limit of Clopper and Pearson.
     """
     found = estimate(lambda places: mean(cases[places]), clusters, seed=seed)
@@ -131,12 +131,11 @@ def estimate_mean(
     known = ~np.isnan(table)
     codes = _codes(clusters)
     counts = np.bincount(codes, known.sum(axis=1))
-    said = (np.bincount(codes, np.nansum(table, axis=1)) / np.maximum(counts, 1))[counts > 0]
-    low, high = found.low, found.high
-    if len(said) > 1 and np.ptp(said) < 1e-9:
-        others = 1 - (1 - LEVEL) ** (1 / len(said))
+    low, high, size = found.low, found.high, int((counts > 0).sum())
+    if size > 1 and np.ptp(table[known]) == 0:
+        others = 1 - (1 - LEVEL) ** (1 / size)
         low, high = (found.value + others * (end - found.value) for end in scale)
-    elif len(said) < FEWEST:
+    elif size < FEWEST:
         low = high = None
     return Estimate(found.value, low, high, int(known.any(axis=1).sum()))
 

@@ -29,7 +29,7 @@ PROBE_SECONDS = 5.0
 # An endpoint is given up after so many rounds of questions at the same time, all their tries in vain; where each
 # call waited until it timed out, one try each is enough.
 ROUNDS = 3
-_REDIRECTS = range(300, 400)
+_REDIRECTS = (301, 302, 303, 307, 308)
 FEWEST = 5  # questions in such a row, where few are asked at the same time
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
@@ -202,9 +202,6 @@ class Endpoint:
                     if not last and not self.stop.wait(WAIT_SECONDS):
                         continue
                     raise self._given_up(self._gone(_cause(error))) from error
-                except openai.APIStatusError as error:
-                    if error.status_code in _REDIRECTS:
-                        raise self._elsewhere(error) from error
                 except (openai.APIError, ValueError, TypeError, AttributeError, RecursionError):
                     pass  # somebody is there, though it lists no models
                 break

@@ -10,7 +10,10 @@ import re
 from collections.abc import Sequence
 
 # The last two marks of a fence are enough to break it; wide ones and spaced ones look like it, too.
-_FENCE = re.compile(r"(?:[=\-#*<>~_\uff1d]\s?){2}\s*((?:begin|end)\s+of\s)", re.IGNORECASE)
+_FENCE = re.compile(
+    r"(?:[-=#*+<>~_\u2014\u2550\uff03\uff0d\uff1d]\s{0,2}){2}\s*((?:begin|end)\s+of\s)",
+    re.IGNORECASE,
+)
 # What chat templates use to open and close turns. A server may read them inside a text, too.
 _CONTROL = re.compile(
     r"<\|[^|<>\s]{1,40}\|>|<\uff5c[^<>\s]{1,40}\uff5c>|</?(?:s|bos|eos|pad|unk|think|tool_call)>"

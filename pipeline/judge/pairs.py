@@ -80,9 +80,12 @@ def _read(
 ) -> Pair:
     try:
         pair = read(str(number), record)
-        texts = (pair.request, pair.first, pair.second, pair.reference or "")
+        texts = (pair.request, pair.first, pair.second)
+        named = (pair.reference, *pair.authors)
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("prompt, responses and reference must be texts")
+            raise TypeError("prompt and responses must be texts")
+        if not all(name is None or isinstance(name, str) for name in named):
+            raise TypeError("reference and models must be texts, or null")
         if not pair.labels:
             raise ValueError("it has no label")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -107,9 +110,10 @@ def _alike(path: Path, pairs: list[Pair]) -> list[Pair]:
 
 def _vote(label: Any) -> int:  # noqa: ANN401
     """Read a label: 1, 2 or 0, be it a number or a text."""
-    if str(label) not in _VOTES:
+    name = f"{label:g}" if isinstance(label, int | float) else str(label)
+    if name not in _VOTES or isinstance(label, bool):
         raise ValueError(f"the label {label!r} is none of {', '.join(_VOTES)}")
-    return _VOTES[str(label)]
+    return _VOTES[name]
 
 
 def _own(number: str, record: Mapping[str, Any]) -> Pair:

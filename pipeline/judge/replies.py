@@ -7,7 +7,6 @@ kill costs at most the calls that were in the air. The earliest reply to a reque
 
 import json
 import logging
-import math
 import os
 import threading
 import time
@@ -19,6 +18,9 @@ from typing import IO, Any
 from pipeline.manifest import digest_json
 
 logger = logging.getLogger(__name__)
+
+_LOWEST = 1e9  # minus this: further down no log-probability is
+_ROUNDING = 1e-3  # over 0: a probability of one, in a server's arithmetic
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,20 @@ class Reply:
         try:
             choice = raw["choices"][0]
             text = choice["message"].get("content") or ""
-            tokens = _tokens((choice.get("logprobs") or {}).get("content"))
-            spent = (raw.get("usage") or {}).get("total_tokens")
+            tokens = _tokens(_part(choice, "logprobs").get("content"))
             finished = choice.get("finish_reason") != "length"
-            return cls(str(text), finished, tokens, _count(spent))
+            return cls(str(text), finished, tokens, _count(_part(raw, "usage").get("total_tokens")))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ValueError("the answer is no chat completion") from error
 
 
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
 def _tokens(content: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401
-    """Return the tokens with what weighs them; null where one has no finite log-probability.
+    """Return the tokens with what weighs them; null where one has no log-probability.
 
     A reply counts without them, too. Of a token's alternatives only the sound ones are kept.
     """
@@ -66,8 +72,9 @@ def _weighed(token: Any) -> dict[str, Any] | None:  # noqa: ANN401
     )
     if not isinstance(text, str) or not isinstance(logprob, int | float):
         return None
-    # A probability above one is a matter of rounding, or of a server that is wrong.
-    return {"token": text, "logprob": min(logprob, 0.0)} if math.isfinite(logprob) else None
+    # Compared, since no function of math takes any whole number; NaN is not in between, either.
+    sound = -_LOWEST < logprob < _ROUNDING
+    return {"token": text, "logprob": min(float(logprob), 0.0)} if sound else None
 
 
 def _count(value: Any) -> int:  # noqa: ANN401

@@ -33,23 +33,33 @@ _SAID = re.compile(
     rf"(?:(?:response|answer|assistant|option|grade|score)\s+{_DRESS}|a\s+(?=tie\b))?" + _WORD,
     re.IGNORECASE,
 )
-# What a mark is out of: "5/6", "5 out of 6"; a share is none.
-_OUT_OF = re.compile(r"\s*(?:/\s*(\d+)|(?:out\s+)?of\s+(\d+)|%)")
-# Where a verdict ends and its reasons begin.
-_END = re.compile(
-    r"[.!?;:](?=\s|$)|\n|\s[-\u2013\u2014]\s(?=[A-Za-z]{2})|\s\((?!(?:or|maybe|perhaps)\b)"
+_BLANK = r"[^\S\n]"
+# Bounded, since two such runs beside each other take quadratic time to fail.
+_CLOSED = rf"(?:{_BLANK}|[*_`\"'$)\]}}\\]){{0,9}}"  # what may follow a label
+_NEXT = (  # and what may stand before a further one: "or maybe response B"
+    rf"(?:(?:or|to|and|but|even|maybe|perhaps|possibly|rather|really|actually|arguably|an?|the|response|answer"
+    rf"|assistant|option)\b|{_BLANK}|[-*_`\"'$(\[{{\\,]){{0,12}}([A-Za-z]+|\d+(?:[.,]\d+)?)"
 )
-_WORDS = re.compile(r"[A-Za-z]+|\d+(?:[.,]\d+)?")
-# "A is better than B" names one winner.
-_BETTER = re.compile(
-    r"\s*(?:is|was)\s+(?:(?:much|clearly|slightly|far)\s+)?(?:better|stronger|superior|preferable)\s+"
-    r"(?:than|to)\s+(?:(?:response|answer|assistant)\s+)?[AB]\b"
+# "A or B", "4/5", "3-4": two verdicts, whatever follows.
+_OR = re.compile(
+    rf"{_CLOSED}(?:[/|&~=<\u2026]|\.\.+|[-\u2013\u2014](?=\d)|\b(?:or|to|and)\b){_NEXT}\b",
+    re.IGNORECASE,
 )
-# What may stand between one verdict and the next: "A, or maybe B".
-_BETWEEN = re.compile(
-    r"or|to|and|but|out|of|maybe|perhaps|possibly|rather|even|really|an?|the|response|answer|assistant"
+# "4, 5", "A (B)", but not "4, 2 gaps" or "A - B is wrong": two verdicts if nothing follows.
+_OR_ALONE = re.compile(
+    rf"{_CLOSED}(?:[,;(\[\-\u2013\u2014]|\b(?:but|maybe|perhaps|possibly|rather|really|actually)\b){_NEXT}\b"
+    rf"{_CLOSED}(?=\Z|\n|[.,;:!?/|&\u2013\u2014-])",
+    re.IGNORECASE,
 )
-_REASONS = frozenset(("because", "since", "as", "while", "whereas", "although", "though"))
+# What a mark is out of: "5/6", "5 out of 6", "5 (of 6)", "5 on a scale from 1 to 6"; a share is out of 100.
+_OUT_OF = re.compile(
+    rf"{_CLOSED}(?:points?|stars?|marks?)?{_CLOSED},?{_BLANK}?[(\[]?(?:(?:/|\b(?:out{_BLANK}+)?of\b)(?:{_BLANK}*the\b)?"
+    rf"|on{_BLANK}+a{_BLANK}+scale{_BLANK}+(?:of|from){_BLANK}+[01]{_BLANK}*(?:-|\u2013|to))"
+    rf"{_BLANK}?[*_`\"'$]{{0,2}}(\d+|ten|five)(?:[.,]0+)?(?![\d\w])|{_CLOSED}(?:[%\uff05]|per{_BLANK}?cent)",
+    re.IGNORECASE,
+)
+# A reply that breaks off before the next of several: "A, or".
+_GOES_ON = re.compile(rf"{_CLOSED}(?:[,/|&]\s?(?:(?:or|to|and)\b)?|\b(?:or|to|and)\b)\s*\Z")
 # A reply that is nothing but a label, perhaps in bold or with a full stop.
 _ALONE = re.compile(rf"{_DRESS}{_WORD}(?:\\?[)\]]|[\s*_`\"'}}.$])*")
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -144,41 +154,30 @@ def _written(
         return Verdict(reason="two_verdicts", detail=_short(" and ".join(w for w, _ in found)))
     if said[0].startswith("?"):
         return Verdict(reason="not_a_label", detail=_short(found[-1][0]))
+    if not finished and _GOES_ON.match(spoken, found[-1][1] + len(found[-1][0])):
+        return Verdict(reason="cut_off", detail=_short(reply))
     value, mass = _expected(tokens, found[-1][1], said[0], worth)
     return Verdict(said[0], worth[said[0]] if value is None else value, mass)
 
 
 def _line(spoken: str, match: re.Match[str], labels: Sequence[str]) -> Iterable[tuple[str, int]]:
-    """Yield the verdict at a match and each other one of its sentence, with the place of the first."""
+    """Yield the verdict at a match, and another one that stands right after it, with the place of the first.
+
+    What prose says after a verdict is not understood: "A is worse" names A.
+    """
     word, start, end = match[1], match.start(1), match.end(1)
-    out_of = _OUT_OF.match(spoken, end) if word[-1].isdigit() else None
-    if out_of:
+    if word[-1].isdigit() and (out_of := _OUT_OF.match(spoken, end)):
         end = out_of.end()
-        if (out_of[1] or out_of[2]) != labels[-1]:
+        if out_of[1] != labels[-1]:
             word = spoken[start:end]  # a mark on another scale is none of the labels
     yield word, start
-    if not _counts(word, labels):
-        return
-    better = _BETTER.match(spoken, end)
-    end = better.end() if better else end
-    stop = _END.search(spoken, end)
-    before, prose = "", False
-    for other in _WORDS.finditer(spoken, end, stop.start() if stop else len(spoken)):
-        lower = other[0].lower()
-        if lower in _REASONS:
-            return
-        # After words of prose a number counts something, and "no" is a word; A and B are still labels.
-        if prose:
-            names = len(other[0]) == 1 and other[0] in labels and not other[0].isdigit()
-        else:
-            names = _counts(other[0], labels) or lower == "half"
-        if not names:
-            prose |= not _BETWEEN.fullmatch(lower)
-        elif word[0].isalpha() and len(other[0]) == 1 < len(word) and before != "or":
-            pass  # a tie is one between A and B
-        elif before != "not":
-            yield other[0], start
-        before = lower
+    other = _OR.match(spoken, end) or _OR_ALONE.match(spoken, end)
+    numbers = labels[0].isdigit()
+    if other and (
+        _label(other[1], labels)
+        or (numbers and (other[1][-1].isdigit() or other[1].lower() == "half"))
+    ):
+        yield other[1], start
 
 
 def _counts(word: str, labels: Sequence[str]) -> bool:

@@ -20,7 +20,8 @@ VERDICTS = {
     "accept": 1.0, "accepted": 1.0, "edit": 1.0, "edited": 1.0, "reject": 0.0, "rejected": 0.0,
     "true": 1.0, "false": 0.0,
 }  # fmt: skip
-EDITED = ("new_prompt", "new_response")  # what an export of a review says instead of a text
+EDITS = ("edit", "edited")
+TEXTS = {"prompt": "new_prompt", "response": "new_response"}  # what an export says of an edit
 UNDECIDED = ("flag", "clear")  # a review's words for "look again"
 TOPICS = "topics"
 _TOPICS = 20
@@ -31,9 +32,11 @@ def labelled(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return `prompt`, `response`, `label` and `group` of tables with a column of labels.
 
-    Rows without a label or a response are left out; sentences say how many. An edit counts with the text that
+    Rows without a label, a prompt or a response are left out; sentences say how many. An edit counts with the text that
     the reviewer wrote. Raises CurationError where a label is no number and no verdict, or where no row has one.
     """
+    if column in (*TEXTS, *TEXTS.values()):
+        raise CurationError(f"The column {column!r} holds texts; name a column of labels.")
     frame, told = _read(files, groups, label=column)
     said = pl.col("label").str.strip_chars().str.to_lowercase()
     open_ = said.is_null() | said.is_in(["", *UNDECIDED])
@@ -59,7 +62,7 @@ def contrasted(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows of good files with label 1 and those of ordinary files with label 0.
 
-    Rows without a response are left out; sentences say how many.
+    Rows without a prompt or a response are left out; sentences say how many.
     """
     frames, told = [], []
     for files, label in ((good, 1.0), (ordinary, 0.0)):
@@ -98,18 +101,22 @@ def _read(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Read rows with the columns `label`, `group`, `file` and `number`, whatever those of the files are called."""
     wanted = [groups] if groups and groups != TOPICS else list(GROUP_COLUMNS)
-    keep = list(dict.fromkeys([*([label] if label else []), *EDITED, *wanted]))
+    keep = list(dict.fromkeys([*([label] if label else []), *TEXTS.values(), *wanted]))
     frames = []
     for path in files:
         frame = read_instructions(path, keep=keep)
-        written = [pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in EDITED]
+        said = pl.col(label) if label else pl.lit(None, pl.String)
+        edited = said.str.strip_chars().str.to_lowercase().is_in(EDITS)
         frames.append(
             frame.select(
                 *(
-                    pl.coalesce(new, own).alias(own)
-                    for new, own in zip(written, ("prompt", "response"), strict=True)
+                    pl.when(edited & (pl.col(new).str.strip_chars() != ""))
+                    .then(new)
+                    .otherwise(own)
+                    .alias(own)
+                    for own, new in TEXTS.items()
                 ),
-                label=pl.col(label) if label else pl.lit(None, pl.String),
+                label=said,
                 group=pl.lit(None, pl.String) if groups == TOPICS else pl.coalesce(wanted),
                 file=pl.lit(str(path)),
                 number=pl.row_index() + 1,

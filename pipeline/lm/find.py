@@ -66,7 +66,7 @@ def find_model(name: str) -> Found:
     if module.isidentifier():
         spec = importlib.util.find_spec(module)
         for location in (spec.submodule_search_locations or []) if spec else []:
-            return _in_folder(name, Path(location), deep=True)
+            return _in_folder(name, Path(location))
     cached = _cached(name)
     if cached is None:
         raise ModelError(
@@ -78,13 +78,12 @@ def find_model(name: str) -> Found:
     return _in_folder(name, cached)
 
 
-def _in_folder(name: str, folder: Path, *, deep: bool = False) -> Found:
-    """Find the model in a folder; in those of a package also one level below."""
+def _in_folder(name: str, folder: Path) -> Found:
     if (folder / "config.json").is_file() and any(any(folder.glob(kind)) for kind in _WEIGHTS):
         return Found(name, folder)
-    files = sorted(folder.glob("*.gguf")) or (sorted(folder.glob("*/*.gguf")) if deep else [])
+    files = sorted(folder.glob("*.gguf"))
     if len(files) == 1:
-        return Found(name, files[0].parent, files[0].name)
+        return Found(name, folder, files[0].name)
     if files:
         raise ModelError(
             f"{name!r} holds {len(files)} GGUF files; name the one that is meant, such as {files[0]}."

@@ -169,10 +169,15 @@ def _key(manifests: Sequence[Manifest], recipe: Recipe) -> str:
 
 def code_version() -> str:
     """Return the installed version of Thousand."""
+    return installed_version("thousand") or "unknown"
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of a package; null where it is there under another name, or not at all."""
     try:
-        return importlib.metadata.version("thousand")
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+        return None
 
 
 def made_with() -> dict[str, Any]:
@@ -182,8 +187,8 @@ def made_with() -> dict[str, Any]:
     except importlib.metadata.PackageNotFoundError:
         asked = []
     needs = [Requirement(text) for text in asked]
-    named = sorted(each.name for each in needs if each.marker is None)  # those of extras have one
-    packages = {name: importlib.metadata.version(name) for name in named}
+    plain = (each for each in needs if not each.marker or each.marker.evaluate({"extra": ""}))
+    packages = {each.name: installed_version(each.name) for each in plain}
     return {"python": platform.python_version(), "processor": kind(), "packages": packages}
 
 

@@ -17,6 +17,7 @@ from pipeline.errors import ModelError
 from pipeline.judge import endpoint
 from pipeline.judge.asking import Asker, estimate, request_of
 from pipeline.judge.pointwise import grade_rows
+from pipeline.judge.replies import Reply
 
 EMAIL_DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
@@ -265,6 +266,7 @@ def test_who_takes_questions_and_never_writes_is_given_up_after_one_try_each(
 FOUR = {"token": "4", "logprob": -0.5}
 ODD = {
     "huge": [FOUR | {"logprob": 5000}],
+    "longest": [FOUR | {"logprob": -(10**400)}],
     "nan": [FOUR | {"logprob": float("nan")}],
     "text": [FOUR | {"logprob": "-0.5"}],
     "no_probability": [{"token": "4"}],
@@ -272,6 +274,7 @@ ODD = {
     "number": [FOUR | {"token": 4}],
     "others": [FOUR | {"top_logprobs": {"4": -0.5}}],
     "other": [FOUR | {"top_logprobs": [None, {"token": "5", "logprob": float("nan")}, "5"]}],
+    "sure": [FOUR | {"top_logprobs": [{"token": "5", "logprob": 5000}]}],
     "object": {"4": -0.5},
 }
 
@@ -287,6 +290,12 @@ def test_probabilities_that_are_none_leave_the_written_mark(
         assert table["mark"].to_list() == [4]
         assert table["mass"][0] is None or 0 < table["mass"][0] <= 1
     assert served.calls == 1
+
+
+def test_logprobs_and_usage_of_another_kind_are_none() -> None:
+    choice = {"message": {"content": "4"}, "logprobs": ["x"]}
+    reply = Reply.of({"choices": [choice], "usage": "12"})
+    assert (reply.text, reply.tokens, reply.spent) == ("4", None, 0)
 
 
 @pytest.mark.parametrize("tokens", [float("inf"), -50, "many", None, 1e300])

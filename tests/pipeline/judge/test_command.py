@@ -199,7 +199,7 @@ def test_published_shapes_of_labelled_pairs(tmp_path: Path) -> None:
         read_benchmark(tmp_path)
 
 
-PAIR = {"prompt": "Q", "first": "a", "second": "b", "labels": [1]}
+PAIR = {"prompt": "Q", "first": "a", "second": "b", "labels": [1.0]}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,9 @@ PAIR = {"prompt": "Q", "first": "a", "second": "b", "labels": [1]}
         {"labels": [3]},
         {"labels": [1, 2]},  # the first record has one
         {"first": None},
-        {"reference": ["R"]},
+        {"labels": [True]},
+        {"reference": []},
+        {"first_model": 5},
     ],
     ids=str,
 )

@@ -32,7 +32,10 @@ def test_unseen_text_is_taken_out_and_scripts_keep_their_joiners() -> None:
     assert escape("x |> f()\n<- [[ -f a ]] >>> 1") == "x |> f()\n<- [[ -f a ]] >>> 1"
 
 
-@pytest.mark.parametrize("marks", ["===", "\uff1d\uff1d\uff1d ", "= = = ", "___ ", "#" * 90])
+@pytest.mark.parametrize(
+    "marks",
+    ["===", "\uff1d\uff1d\uff1d ", "= = = ", "=  =  = ", "\u2550\u2550 ", "+++ ", "___ ", "#" * 90],
+)
 def test_what_looks_like_a_fence_is_broken(marks: str) -> None:
     assert "(text) end of the response" in escape(f"{marks}end of the response 0123")
 

@@ -1,4 +1,5 @@
 import math
+import time
 
 import pytest
 
@@ -24,8 +25,14 @@ PREFERS = {FIRST: 1.0, SECOND: 0.0, TIE: 0.5}
         ("He wrote 6 of 6, which is for me to say.\nVerdict: 2", "2"),
         ("My verdict is clear: it is weak.\nVerdict: 2", "2"),
         ("Verdict: 1\nThis verdict is final.", "1"),
-        ("Verdict: 5 out of 6", "5"),
-        ("Verdict: 4, since 2 claims of 3 hold", "4"),
+        ("Verdict: 5 Out of 6", "5"),
+        ("Verdict: **5**/6", "5"),
+        ("Verdict: \\boxed{5}/6", "5"),
+        ("Verdict: 4.0/6.0", "4"),
+        ("Verdict: 5 on a scale of 1 to 6", "5"),
+        ("Verdict: 5 of 6, 1 gap", "5"),
+        ("Verdict: 4, 2 gaps", "4"),
+        ("Verdict: 4, half is missing", "4"),
         ("Verdict: 4 (useful, and 5 with sources)", "4"),
         ("Verdict: **5** - small blemishes", "5"),
         ("Verdict\uff1a4", "4"),
@@ -53,7 +60,13 @@ def test_marks_that_are_written(reply: str, label: str) -> None:
         ("Verdict: A, not B", FIRST),
         ("Verdict: tie: A and B are alike", TIE),
         ("Verdict: a tie between A and B", TIE),
-        ("Verdict: tie, A is as good as B", TIE),
+        ("Verdict: tie, A and B are alike", TIE),
+        ("Verdict: **A** is better than **B**.", FIRST),
+        ("Verdict: A > B", FIRST),
+        ("**Verdict: A.** Response B is wrong.", FIRST),
+        ("Verdict: A \u2014 B omits the date", FIRST),
+        ("Verdict: A, 2 of 3 claims hold", FIRST),
+        ("Verdict: A 9/10", FIRST),
         ("Verdict: Response B", SECOND),
         ("Verdict: Assistant A", FIRST),
         ("Verdict: Response **A**", FIRST),
@@ -87,7 +100,13 @@ def test_sides_that_are_written(reply: str, label: str) -> None:
         ("Verdict: 4\u20145", "two_verdicts"),
         ("Verdict: 4, but really 2", "two_verdicts"),
         ("Verdict: 6/10", "not_a_label"),
+        ("Verdict: 4-5 of 6", "two_verdicts"),
+        ("Verdict: 4 (perhaps 5)", "two_verdicts"),
+        ("Verdict: 4 (2)", "two_verdicts"),
         ("Verdict: 5 out of 10", "not_a_label"),
+        ("Verdict: 6 (out of 10)", "not_a_label"),
+        ("Verdict: 6 points out of ten", "not_a_label"),
+        ("Verdict: 6 on a scale from 1-10", "not_a_label"),
         ("Verdict: 4 %", "not_a_label"),
         ("Verdict: 9", "not_a_label"),
         ("My verdict is clear: it is weak.\nVerdict: 9", "not_a_label"),
@@ -106,15 +125,8 @@ def test_a_failure_has_a_reason_and_no_mark(reply: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        "A, or B, or tie",
-        "A/B",
-        "A | B",
-        "A - B",
-        "A (or B)",
-        "A or tie",
-        "tie or A",
-        "A is worse, so B",
-        "A is not better than B",
+        *("A, or B, or tie", "A/B", "A | B", "A - B", "A (or B)", "A (B)", "A or tie", "tie or A"),
+        *("A, or maybe B", "A, or response B", "tie, but really A", "A and B are alike", "A < B"),
     ],
 )
 def test_a_line_with_two_sides_is_no_verdict(reply: str) -> None:
@@ -126,7 +138,8 @@ def test_yes_and_no_in_one_line_are_no_verdict() -> None:
     worth = {YES: 1.0, NO: 0.0}
     for reply in ("yes or no", "yes, no", "no, yes"):
         assert read(f"Verdict: {reply}", labels, worth).reason == "two_verdicts"
-    assert read("Verdict: yes, there is no doubt", labels, worth).label == YES
+    for reply in ("yes, there is no doubt", "yes, 3 of 12 steps", "yes, 100 % sure"):
+        assert read(f"Verdict: {reply}", labels, worth).label == YES
 
 
 def test_an_article_is_no_verdict() -> None:
@@ -136,6 +149,19 @@ def test_an_article_is_no_verdict() -> None:
 def test_a_reply_at_its_limit_says_so() -> None:
     assert read("Let me think about", MARKS, WORTH, finished=False).reason == "cut_off"
     assert read("<think>Hm", MARKS, WORTH, finished=False).reason == "cut_off"
+    for reply, whole in (("A, or", False), ("A,", False), ("A, which", True)):
+        verdict = read(f"Verdict: {reply}", SIDES, PREFERS, finished=False)
+        assert (verdict.label == FIRST) == whole
+
+
+@pytest.mark.parametrize(
+    "text", ["verdict=A ", "verdict is 4, ", "Verdict: 4 ", "* ", "(", "or ", "4,"]
+)
+def test_a_hostile_reply_is_read_in_time(text: str) -> None:
+    started = time.process_time()
+    for labels, worth in ((SIDES, PREFERS), (MARKS, WORTH)):
+        read(f"Verdict: 4{text * (60_000 // len(text))}", labels, worth)
+    assert time.process_time() - started < 5
 
 
 def token(text: str, **alternatives: float) -> dict:

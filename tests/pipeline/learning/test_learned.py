@@ -227,10 +227,16 @@ def test_a_column_of_labels_may_have_any_name(name: str, tmp_path: Path):
 
 def test_an_edit_counts_with_the_text_that_the_reviewer_wrote(tmp_path: Path):
     path = tmp_path / "decisions.csv"
-    lines = ["prompt,response,verdict,new_prompt,new_response", "p,r,edit,,better", "p,q,reject,,"]
+    lines = [
+        "prompt,response,verdict,new_prompt,new_response",
+        "p,r,edit,,better",
+        "p,q,reject,,other",
+    ]
     path.write_text("\n".join(lines))
     frame, _ = labelled([path], "verdict", None)
     assert list(frame.select("response", "label").iter_rows()) == [("better", 1), ("q", 0)]
+    with pytest.raises(CurationError, match="'new_response' holds texts"):
+        labelled([path], "new_response", None)
     path.write_text("prompt,response,review\np,r,edited\n")
     assert labelled([path], "review", None)[0]["label"].to_list() == [1]
 
