@@ -29,8 +29,8 @@ PROBE_SECONDS = 5.0
 # An endpoint is given up after so many rounds of questions at the same time, all their tries in vain; where each
 # call waited until it timed out, one try each is enough.
 ROUNDS = 3
-_REDIRECTS = (301, 302, 303, 307, 308)
 FEWEST = 5  # questions in such a row, where few are asked at the same time
+_REDIRECTS = (301, 302, 303, 307, 308)
 _BROKEN = "the connection broke"
 _LATE = "no answer within"
 _KEPT = "Replies so far are kept, and the same command goes on from there."

@@ -55,7 +55,7 @@ _OR_ALONE = re.compile(
 _OUT_OF = re.compile(
     rf"{_CLOSED}(?:points?|stars?|marks?)?{_CLOSED},?{_BLANK}?[(\[]?(?:(?:/|\b(?:out{_BLANK}+)?of\b)(?:{_BLANK}*the\b)?"
     rf"|on{_BLANK}+a{_BLANK}+scale{_BLANK}+(?:of|from){_BLANK}+[01]{_BLANK}*(?:-|\u2013|to))"
-    rf"{_BLANK}?[*_`\"'$]{{0,2}}(\d+|ten|five)(?:[.,]0+)?(?![\d\w])|{_CLOSED}(?:[%\uff05]|per{_BLANK}?cent)",
+    rf"{_BLANK}?[*_`\"'$]{{0,2}}(\d+|ten)(?:[.,]0+)?(?!\w)|{_CLOSED}(?:[%\uff05]|per{_BLANK}?cent)",
     re.IGNORECASE,
 )
 # A reply that breaks off before the next of several: "A, or".

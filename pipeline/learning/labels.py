@@ -48,7 +48,7 @@ def labelled(
         )
     verdict = said.replace_strict(VERDICTS, default=None, return_dtype=pl.Float64)
     read_as = pl.coalesce(said.cast(pl.Float64, strict=False), verdict)
-    bad = frame.filter((read_as.is_null() | ~read_as.is_finite()).fill_null(True))
+    bad = frame.filter(read_as.is_null() | ~read_as.is_finite())
     if len(bad):
         raise CurationError(
             f"{bad['file'][0]}, record {bad['number'][0]}: the label {bad['label'][0]!r} is neither a "

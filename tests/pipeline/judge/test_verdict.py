@@ -142,6 +142,11 @@ def test_yes_and_no_in_one_line_are_no_verdict() -> None:
         assert read(f"Verdict: {reply}", labels, worth).label == YES
 
 
+def test_a_scale_in_words_is_no_other_scale() -> None:
+    worth = {str(mark): float(mark) for mark in range(6)}
+    assert read("Verdict: 4 out of five", tuple(worth), worth).label == "4"
+
+
 def test_an_article_is_no_verdict() -> None:
     assert read("Verdict: a close call", SIDES, PREFERS).reason == "not_a_label"
 
