@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import time
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -23,6 +24,9 @@ from pipeline.release import folder
 from pipeline.release.escape import markdown
 from pipeline.run import Progress, Result
 
+# The UI is told of a stage that takes long at most so often: each time is a call to the server.
+_SECONDS_BETWEEN = 10.0
+
 
 class Artifacts(Progress):
     """Writes the progress of a run as it goes, and the rest at its end."""
@@ -32,6 +36,8 @@ class Artifacts(Progress):
     ) -> None:
         self._stages = stages
         self._logger = logger
+        self._done = self._shards = 0
+        self._told = time.monotonic()
         # Without an event loop around it, Prefect's function waits and returns the id itself.
         self._progress = cast(
             UUID,
@@ -40,9 +46,23 @@ class Artifacts(Progress):
             ),
         )
 
+    def started(self, stage: str, shards: int) -> None:
+        self._done, self._shards, self._told = 0, shards, time.monotonic()
+
+    def advanced(self, stage: str) -> None:
+        self._done += 1
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN and self._done < self._shards:
+            said = f"{stage}: {self._done} of {self._shards} shards are done."
+            self._show(self._stages.index(stage) + self._done / self._shards, said)
+
+    def _show(self, stages: float, said: str) -> None:
+        """Set the progress to so many stages; the release counts as one more."""
+        share = 100 * stages / (len(self._stages) + 1)
+        update_progress_artifact(self._progress, share, description=said)
+        self._told = time.monotonic()
+
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
-        share = 100 * (self._stages.index(stage) + 1) / (len(self._stages) + 1)
-        update_progress_artifact(self._progress, share, description=f"{stage} is done.")
+        self._show(self._stages.index(stage) + 1, f"{stage} is done.")
         how = f"{manifest.seconds:.1f} s" if worked else "unchanged, not run again"
         reasons = ", ".join(f"{reason} {count}" for reason, count in manifest.dropped.items())
         self._logger.info(

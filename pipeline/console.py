@@ -10,19 +10,44 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.table import Table
 
 from pipeline.manifest import Manifest
 from pipeline.run import Progress, Result
 
+# A stage that takes longer says so often, where no bar can move: about a screen of lines an hour.
+_SILENCE = 60.0
+
 
 class LineProgress(Progress):
-    """One line per stage, for logs and pipes."""
+    """One line per stage, for logs and pipes; a long stage says in between how far it is."""
 
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
+    def __init__(self, silence: float = _SILENCE) -> None:
+        self._silence = silence  # seconds
+        self._since = self._started = self._said = time.perf_counter()
+        self._done = self._shards = 0
+
+    def started(self, stage: str, shards: int) -> None:
+        self._started = self._said = time.perf_counter()
+        self._done, self._shards = 0, shards
+
+    def advanced(self, stage: str) -> None:
+        self._done += 1
+        now = time.perf_counter()
+        if now - self._said < self._silence or self._done == self._shards:
+            return
+        self._said = now
+        left = (now - self._started) / self._done * (self._shards - self._done)
+        line = f"{stage:<10} {self._done:,} of {self._shards:,} shards, about {_minutes(left)} left"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the terminal's own module
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
         seconds = time.perf_counter() - self._since
@@ -41,6 +66,8 @@ class BarProgress(Progress):
             BarColumn(30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             transient=True,
         )
@@ -69,6 +96,10 @@ class BarProgress(Progress):
             f"  [dim]{how}[/]",
             highlight=False,
         )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 @contextmanager

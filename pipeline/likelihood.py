@@ -5,7 +5,7 @@ name with `lm_` before it, where the recipe names a model, and with `response_st
 learned score needs a model's states. Read are the best of each group by the other parts of the
 score, as many as `score.lm.factor` times its quota; the others have nulls. What was read is cached
 by content. Where the recipe sets limits for a source, all its rows are scored, and those beyond
-leave.
+leave. Scores that decide nothing are made of fewer rows, and in float32 of fewer tokens (decision 0063).
 """
 
 import functools
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from pipeline import quotas
-from pipeline.encoder import resolve_dtype
+from pipeline.encoder import resolve_device, resolve_dtype
 from pipeline.lm.find import find_model
 from pipeline.lm.states import Reading, check_reading, states
 from pipeline.lm.threshold import SIDES, beyond
@@ -35,6 +35,11 @@ from pipeline.vectors import column
 PREFIX = "lm_"
 # A shard is so many rows of one file: few enough that all workers end at about the same time.
 ROWS_PER_SHARD = 250
+# Rows per row of the quota, where something depends on the scores and where nothing does.
+FACTOR = 1.5
+FACTOR_SHOWN = 1.0
+# Tokens of prompt and response that a processor reads in float32, where nothing depends on the scores.
+TOKENS_SHOWN = 128
 
 
 class LikelihoodSettings(Part):
@@ -45,6 +50,24 @@ class LikelihoodSettings(Part):
     answers: dict[str, int]
     refill: bool = False
     reading: Reading | None = None  # what the learned score needs
+
+    @property
+    def decides(self) -> bool:
+        """Whether what is read decides anything: a part of the score, a limit, or a learned score."""
+        counted = self.weights.ifd or self.weights.perplexity
+        return bool(counted or self.lm.machine_text_limits or self.reading)
+
+    @property
+    def factor(self) -> float:
+        """Rows to read per row of the quota."""
+        return self.lm.factor or (FACTOR if self.decides else FACTOR_SHOWN)
+
+    def max_tokens(self, dtype: str) -> int:
+        """Return how many tokens of prompt and response are read in this number type."""
+        from pipeline.lm.score import MAX_TOKENS
+
+        slow = dtype == "float32" and resolve_device(self.lm.device) == "cpu"
+        return self.lm.max_tokens or (TOKENS_SHOWN if slow and not self.decides else MAX_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -74,9 +97,11 @@ class LikelihoodStage:
         """Cut each file into pieces of some rows; every piece needs all files for the ranks."""
         files = tuple(ordered(inputs))
         lm, reading = self.settings.lm, self.settings.reading
-        options = [("dtype", resolve_dtype(lm.dtype, lm.device))]
+        dtype = resolve_dtype(lm.dtype, lm.device)
+        options = [("dtype", dtype)]
         if lm.model:
             options.append(("model", find_model(lm.model).digest))
+            options.append(("max_tokens", str(self.settings.max_tokens(dtype))))
         if reading:
             check_reading(reading)
         shards = []
@@ -99,10 +124,11 @@ class LikelihoodStage:
         dtype = shard.option("dtype")
         facts = {"scored": len(wanted)}
         if name := self.settings.lm.model:
-            scores = self._scores(wanted, name, dtype)
+            scores = self._scores(wanted, name, dtype, int(shard.option("max_tokens")))
             named = scores.rename(lambda column: f"{PREFIX}{column}")
             frame = _joined(frame, wanted, named)
             facts |= {
+                "max_tokens": int(shard.option("max_tokens")),
                 "cut": int(scores["cut"].sum()),
                 "errors": len(scores) - scores["error"].null_count(),
             }
@@ -114,17 +140,16 @@ class LikelihoodStage:
         write_dropped(books, self.name, shard, out)
         return ShardStats(len(frame), len(kept), count_reasons(books), facts)
 
-    def _scores(self, wanted: pl.DataFrame, name: str, dtype: str) -> pl.DataFrame:
+    def _scores(self, wanted: pl.DataFrame, name: str, dtype: str, max_tokens: int) -> pl.DataFrame:
         from pipeline.lm.load import load_model
         from pipeline.lm.score import SCORES, rows_of, score
 
-        lm = self.settings.lm
         if not len(wanted):
             return pl.DataFrame(schema=SCORES)
         return score(
-            load_model(name, dtype, lm.device, self.cache),
+            load_model(name, dtype, self.settings.lm.device, self.cache),
             rows_of(wanted),
-            max_tokens=lm.max_tokens,
+            max_tokens=max_tokens,
             cache=self.cache,
             threads=self.threads,
         )
@@ -185,7 +210,7 @@ def best(files: tuple[tuple[Path, str], ...], text: str) -> frozenset[str]:
     rows = ranked.filter("answers").join(scores.select("id", "quality"), on="id")
     available = dict(rows.group_by("group").len().sort("group").iter_rows())
     places, _ = quotas.fill(settings.answers, available, refill=settings.refill)
-    held = {group: math.ceil(count * settings.lm.factor) for group, count in places.items()}
+    held = {group: math.ceil(count * settings.factor) for group, count in places.items()}
     rows = rows.with_columns(lot(rows["id"])).sort(
         "quality", "lot", descending=[True, False], nulls_last=True
     )

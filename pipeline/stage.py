@@ -188,12 +188,19 @@ def run_stage(
         for shard, shard_key in zip(shards, keys, strict=True)
         if not is_done(out, shard, shard_key)
     ]
-    for _ in mapper(run_job, pending):
+    for _ in mapper(run_job, _largest_first(pending)):
         pass
     receipts = [_read_receipt(out, shard) for shard in shards]
     manifest = _complete(stage.name, key, receipts, out, time.perf_counter() - started)
     write_manifest(out, manifest)
     return manifest, True
+
+
+def _largest_first(jobs: Sequence[Job]) -> list[Job]:
+    """Order jobs by the size of what they read: a large one that starts last ends alone."""
+    paths = {file.path for job in jobs for file in job.shard.files}
+    sizes = {path: path.stat().st_size for path in paths if path.exists()}
+    return sorted(jobs, key=lambda job: -sum(sizes.get(file.path, 0) for file in job.shard.files))
 
 
 def outputs(folder: Path) -> list[InputFile]:

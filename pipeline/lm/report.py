@@ -12,7 +12,7 @@ from pipeline.console import row_bar
 from pipeline.cores import cores
 from pipeline.instructions import read_instructions
 from pipeline.lm.load import load_model
-from pipeline.lm.score import SCORES, rows_of, score
+from pipeline.lm.score import MAX_TOKENS, SCORES, rows_of, score
 from pipeline.lm.threshold import SIDES, thresholds
 from pipeline.recipe import LanguageModel
 
@@ -113,7 +113,7 @@ def score_file(
         scores = score(
             model,
             rows_of(frame),
-            max_tokens=settings.max_tokens,
+            max_tokens=settings.max_tokens or MAX_TOKENS,
             cache=cache,
             threads=cores(),
             done=done,

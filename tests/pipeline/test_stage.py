@@ -87,6 +87,13 @@ def test_a_changed_setting_runs_every_shard(inputs: list[InputFile], tmp_path: P
     assert pl.read_parquet(out / "c.parquet")["n"].to_list() == [21]
 
 
+def test_the_largest_shard_begins_first(inputs: list[InputFile], tmp_path: Path) -> None:
+    inputs[1] = renewed(inputs[1], list(range(10_000)))
+    manifest, _ = run_stage(Multiply(), inputs, tmp_path / "multiply")
+    assert CALLS[0] == "b"
+    assert [file.path for file in manifest.files] == ["a.parquet", "b.parquet", "c.parquet"]
+
+
 def test_what_no_shard_made_is_swept_out(inputs: list[InputFile], tmp_path: Path) -> None:
     out = tmp_path / "multiply"
     run_stage(Multiply(), inputs, out)

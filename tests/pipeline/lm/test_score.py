@@ -127,7 +127,13 @@ def test_a_long_row_is_cut_and_says_so(tiny: CausalModel):
     assert names[-2:] == ["<|end|>", "<|assistant|>"]
     assert [len(row.prompt or []) + len(row.response) for row in prepared[:3]] == [64] * 3
     assert len(prepared[1].response) == 20
-    assert len(prepared[2].prompt or []) == 64 // 3  # the prompt's part of the window
+    # The prompt's part: a third of a large window, 64 tokens of a smaller one, half of the smallest.
+    parts = {window: prepare(tiny, rows[2:3], window)[0].prompt for window in (64, 150, 240)}
+    assert {window: len(part or []) for window, part in parts.items()} == {
+        64: 32,
+        150: 64,
+        240: 80,
+    }
     assert table["error"].null_count() == len(rows)
 
 
