@@ -18,7 +18,8 @@ from pipeline.record import dropped_frame
 from pipeline.stage import DROPPED_FOLDER, InputFile, Shard, ShardStats
 from pipeline.tables import lot, ordered, read_columns, write
 
-ROWS_PER_FILE = 1000
+# A file is a shard of `embed`: few enough rows that all workers end at about the same time.
+ROWS_PER_FILE = 500
 
 PROMPTS = "prompts"  # rows that can only be test prompts
 ANSWERS = "answers"
@@ -61,7 +62,7 @@ class PoolStage:
     settings: PoolSettings
     kept_from: tuple[InputFile, ...] = ()  # the last release, whose rows stay in the pool
     name: str = "pool"
-    version: int = 1
+    version: int = 2
 
     def plan(self, inputs: Sequence[InputFile]) -> list[Shard]:
         """One shard, since a group's best rows are known only when all are seen."""
