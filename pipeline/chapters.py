@@ -149,9 +149,7 @@ def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
         return [f"not read by a language model for the learned score: {_BEHIND}"]
     if here.get("lm_ifd") is None:
         return [f"not scored by the language model: {_BEHIND}"]
-    read = here["lm_scored_tokens"]
-    whole = read == here["lm_tokens"]
-    cut = "" if not here["lm_cut"] else ", prompt cut" if whole else f", the first {read} read"
+    cut = f", cut to the window: {here['lm_scored_tokens']} scored" if here["lm_cut"] else ""
     return [
         f"perplexity {here['lm_perplexity']:.1f} alone, {here['lm_perplexity_given_prompt']:.1f} "
         f"after its prompt, IFD {_number(here['lm_ifd'])}, {here['lm_tokens']} tokens{cut}"

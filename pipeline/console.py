@@ -4,6 +4,7 @@ Everything here goes to standard error, except the answer that the command was a
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from rich.progress import (
     MofNCompleteColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -23,38 +23,46 @@ from rich.table import Table
 from pipeline.manifest import Manifest
 from pipeline.run import Progress, Result
 
-# A stage that takes longer says so often, where no bar can move: about a screen of lines an hour.
-_SILENCE = 60.0
+# Where no bar can move, a stage says so often that it is still at work.
+_SECONDS_BETWEEN = 60.0
 
 
 class LineProgress(Progress):
-    """One line per stage, for logs and pipes; a long stage says in between how far it is."""
+    """One line per stage, for logs and pipes; within the context a long stage says how far it is."""
 
-    def __init__(self, silence: float = _SILENCE) -> None:
-        self._silence = silence  # seconds
-        self._since = self._started = self._said = time.perf_counter()
-        self._done = self._shards = 0
+    def __init__(self, seconds_between: float = _SECONDS_BETWEEN) -> None:
+        self._seconds_between = seconds_between
+        self._since = time.perf_counter()
+        self._work: _Work | None = None
+        self._end = threading.Event()
+
+    def __enter__(self) -> "LineProgress":
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+
+    def _beat(self) -> None:
+        while not self._end.wait(self._seconds_between):
+            work = self._work
+            if work and time.perf_counter() - work.began >= self._seconds_between:
+                left = f", {work.left()}" if work.done else ""
+                _print(f"{work.stage:<10} {work.done:,} of {work.shards:,} shards{left}")
 
     def started(self, stage: str, shards: int) -> None:
-        self._started = self._said = time.perf_counter()
-        self._done, self._shards = 0, shards
+        self._work = _Work(stage, shards)
 
     def advanced(self, stage: str) -> None:
-        self._done += 1
-        now = time.perf_counter()
-        if now - self._said < self._silence or self._done == self._shards:
-            return
-        self._said = now
-        left = (now - self._started) / self._done * (self._shards - self._done)
-        line = f"{stage:<10} {self._done:,} of {self._shards:,} shards, about {_minutes(left)} left"
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the terminal's own module
+        if self._work:
+            self._work.advance()
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
+        self._work = None
         seconds = time.perf_counter() - self._since
         self._since = time.perf_counter()
         how = f"{seconds:.1f} s" if worked else "unchanged"
-        line = f"{stage:<10} {manifest.rows_in:>9,} -> {manifest.rows_out:>9,} rows  {how}"
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the terminal's own module
+        _print(f"{stage:<10} {manifest.rows_in:>9,} -> {manifest.rows_out:>9,} rows  {how}")
 
 
 class BarProgress(Progress):
@@ -66,13 +74,13 @@ class BarProgress(Progress):
             BarColumn(30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
         )
-        self._task = self._bars.add_task("starting", total=None)
+        self._task = self._bars.add_task("starting", total=None, left="")
         self._since = time.perf_counter()
+        self._work = _Work("starting", 0)
 
     def __enter__(self) -> "BarProgress":
         self._bars.start()
@@ -82,10 +90,12 @@ class BarProgress(Progress):
         self._bars.stop()
 
     def started(self, stage: str, shards: int) -> None:
-        self._bars.reset(self._task, description=stage, total=shards)
+        self._work = _Work(stage, shards)
+        self._bars.reset(self._task, description=stage, total=shards, left="")
 
     def advanced(self, stage: str) -> None:
-        self._bars.advance(self._task)
+        self._work.advance()
+        self._bars.update(self._task, advance=1, left=self._work.left())
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
         seconds = time.perf_counter() - self._since
@@ -98,19 +108,35 @@ class BarProgress(Progress):
         )
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+class _Work:
+    """How far a stage is. Shards may end several at a time, so time is counted from its beginning."""
+
+    def __init__(self, stage: str, shards: int) -> None:
+        self.stage, self.shards, self.done = stage, shards, 0
+        self.began = self._last = time.perf_counter()
+
+    def advance(self) -> None:
+        self.done += 1
+        self._last = time.perf_counter()
+
+    def left(self) -> str:
+        """Say how long the rest takes, at the pace of the shards that are done."""
+        seconds = (self._last - self.began) / self.done * (self.shards - self.done)
+        return (
+            f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        )
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the terminal's own module
 
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
     """Give bars in a terminal, lines elsewhere; all on standard error."""
     console = Console(stderr=True)
-    if console.is_terminal:
-        with BarProgress(console) as bars:
-            yield bars
-    else:
-        yield LineProgress()
+    with BarProgress(console) if console.is_terminal else LineProgress() as progress:
+        yield progress
 
 
 @contextmanager

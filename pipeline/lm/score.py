@@ -22,6 +22,7 @@ from pipeline.lm.load import CausalModel
 from pipeline.lm.rows import Prepared, Row, prepare
 from pipeline.lm.template import turns_key, turns_of
 from pipeline.manifest import digest_json
+from pipeline.recipe.score import MAX_TOKENS
 
 SCORES = pl.Schema(
     {
@@ -41,7 +42,6 @@ SCORES = pl.Schema(
     }
 )
 DIGITS = 6
-MAX_TOKENS = 384  # of prompt and response together
 # What is read between two segments of the cache, and so what a kill can cost.
 BATCHES_PER_SEGMENT = 16
 _CHARS_PER_TOKEN = 4  # about

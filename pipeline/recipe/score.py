@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from pipeline.recipe.part import Part
 from pipeline.recipe.texts import Filter
 
+MAX_TOKENS = 384  # that a language model scores, of prompt and response together
+
 
 class Weights(Part):
     """How much each kind of evidence counts; a part that a row lacks counts as its group's mean of it."""
@@ -51,14 +53,14 @@ class LanguageModel(Part):
     max_tokens: int | None = Field(
         default=None,
         ge=16,
-        description="Of prompt and response together; what is longer is cut. null: 384, or 128 on a "
-        "processor in float32 where nothing depends on the scores: no weight, limit or learned score.",
+        description=f"Of prompt and response together; what is longer is cut. null: {MAX_TOKENS}, or 112 "
+        "where a processor reads in float32 and nothing depends on the scores: no weight, no limit.",
     )
     factor: float | None = Field(
         default=None,
         ge=1,
         description="Rows to score per row of the quota, the best of each group by the other parts. "
-        "null: 1.5, or 1 where nothing depends on the scores.",
+        "null: 1.5, or 1 where no weight, limit or learned score depends on what is read.",
     )
     machine_text_by: Literal["perplexity", "curvature"] = Field(
         default="perplexity", description="Of the response alone; what machine_text_limits judge."

@@ -53,7 +53,7 @@ def test_a_scheduled_run_ends_and_its_artifacts_come_back(
 def test_a_long_stage_moves_the_progress_while_it_works(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifacts, "_SECONDS_BETWEEN", 0)
+    monkeypatch.setattr(artifacts, "_SECONDS_BEFORE", 0)
 
     @flow
     def works() -> None:

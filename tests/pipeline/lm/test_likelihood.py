@@ -7,8 +7,14 @@ import pytest
 
 from pipeline.chapters import tell
 from pipeline.errors import ModelError
-from pipeline.likelihood import ROWS_PER_SHARD, LikelihoodSettings, LikelihoodStage
+from pipeline.likelihood import (
+    ROWS_PER_SHARD,
+    TOKENS_SHOWN,
+    LikelihoodSettings,
+    LikelihoodStage,
+)
 from pipeline.lm import score as scoring
+from pipeline.lm.states import Reading
 from pipeline.loading import load
 from pipeline.recipe import LanguageModel, Score, Weights
 from pipeline.run import stage_names
@@ -114,8 +120,9 @@ def watching(folder: Path, by: str = "perplexity", **limits: float) -> Likelihoo
 @pytest.mark.parametrize(
     ("asked", "window", "factor"),
     [
-        ([], {"float32": 128, "bfloat16": 384}, 1.0),
+        ([], {"float32": TOKENS_SHOWN, "bfloat16": 384}, 1.0),
         (["score.weights.ifd=0.1"], {"float32": 384, "bfloat16": 384}, 1.5),
+        (["score.weights.perplexity=0.1"], {"float32": 384, "bfloat16": 384}, 1.5),
         (["score.lm.machine_text_limits.reddit=9"], {"float32": 384, "bfloat16": 384}, 1.5),
         (["score.lm.max_tokens=200", "score.lm.factor=3"], {"float32": 200, "bfloat16": 200}, 3.0),
     ],
@@ -127,6 +134,15 @@ def test_scores_that_decide_nothing_cost_less(
     found = LikelihoodStage.of(load("relaxed", settings)).settings
     assert {dtype: found.max_tokens(dtype) for dtype in window} == window
     assert found.factor == factor
+
+
+def test_a_learned_score_needs_rows_and_brings_its_own_window():
+    reading = Reading("m", "0", (1,), 512, 8, "float32")
+    lm = LanguageModel(model="m", device="cpu")
+    found = LikelihoodSettings(lm=lm, answers={}, reading=reading)
+    assert (found.factor, found.max_tokens("float32")) == (1.5, TOKENS_SHOWN)
+    unused = found.model_copy(update={"weights": Weights(learned=0)})
+    assert unused.factor == 1
 
 
 def test_a_recipe_without_a_model_has_neither_stage_nor_parts(make_rows: Callable, run: Callable):
@@ -165,5 +181,5 @@ def test_explain_tells_what_the_model_made_of_a_row(
     told = {row["id"]: tell(tmp_path, manifest, {}, row)[0] for row in kept.iter_rows(named=True)}
     read = kept["lm_scored_tokens"][0]
     assert 0 < read < 100
-    assert told["r000"].endswith(f"100 tokens, the first {read} read")
-    assert told["r001"].endswith("1 tokens, prompt cut")
+    assert told["r000"].endswith(f"100 tokens, cut to the window: {read} scored")
+    assert told["r001"].endswith("1 tokens, cut to the window: 1 scored")
