@@ -24,7 +24,7 @@ from pipeline.lm.states import Reading, check_reading, states
 from pipeline.lm.threshold import SIDES, beyond
 from pipeline.pool import PoolSettings, only_prompt
 from pipeline.recipe import LanguageModel, Part, Recipe, Weights
-from pipeline.recipe.score import MAX_TOKENS
+from pipeline.recipe.score import FACTOR, FACTOR_SHOWN, MAX_TOKENS, TOKENS_SHOWN
 from pipeline.score.combine import combine
 from pipeline.score.learned import STATE, reading_for
 from pipeline.score.parts import PARTS
@@ -36,11 +36,6 @@ from pipeline.vectors import column
 PREFIX = "lm_"
 # A shard is so many rows of one file: few enough that all workers end at about the same time.
 ROWS_PER_SHARD = 250
-# Rows per row of the quota, where something depends on what is read and where nothing does.
-FACTOR = 1.5
-FACTOR_SHOWN = 1.0
-# Tokens of prompt and response that a processor reads in float32, where nothing depends on the scores.
-TOKENS_SHOWN = 112
 
 
 class LikelihoodSettings(Part):
@@ -67,9 +62,8 @@ class LikelihoodSettings(Part):
     def max_tokens(self, dtype: str) -> int:
         """Return how many tokens of prompt and response are read in this number type."""
         slow = dtype == "float32" and resolve_device(self.lm.device) == "cpu"
-        return self.lm.max_tokens or (
-            TOKENS_SHOWN if slow and not self.scores_decide else MAX_TOKENS
-        )
+        shown = TOKENS_SHOWN if slow else MAX_TOKENS
+        return self.lm.max_tokens or (MAX_TOKENS if self.scores_decide else shown)
 
 
 @dataclass(frozen=True)

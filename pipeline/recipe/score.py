@@ -7,7 +7,13 @@ from pydantic import Field, model_validator
 from pipeline.recipe.part import Part
 from pipeline.recipe.texts import Filter
 
-MAX_TOKENS = 384  # that a language model scores, of prompt and response together
+# What a language model reads where a recipe leaves it open: tokens of prompt and response together, and
+# rows per row of the quota. Less where its scores are only shown (decision 0063): fewer tokens where a
+# processor reads in float32, fewer rows everywhere.
+MAX_TOKENS = 384
+TOKENS_SHOWN = 112
+FACTOR = 1.5
+FACTOR_SHOWN = 1.0
 
 
 class Weights(Part):
@@ -53,14 +59,14 @@ class LanguageModel(Part):
     max_tokens: int | None = Field(
         default=None,
         ge=16,
-        description=f"Of prompt and response together; what is longer is cut. null: {MAX_TOKENS}, or 112 "
-        "where a processor reads in float32 and nothing depends on the scores: no weight, no limit.",
+        description=f"Of prompt and response together; what is longer is cut. null: {MAX_TOKENS}, or "
+        f"{TOKENS_SHOWN} where a processor reads in float32 and nothing depends on the scores: no weight, no limit.",
     )
     factor: float | None = Field(
         default=None,
         ge=1,
         description="Rows to score per row of the quota, the best of each group by the other parts. "
-        "null: 1.5, or 1 where no weight, limit or learned score depends on what is read.",
+        f"null: {FACTOR:g}, or {FACTOR_SHOWN:g} where no weight, limit or learned score depends on what is read.",
     )
     machine_text_by: Literal["perplexity", "curvature"] = Field(
         default="perplexity", description="Of the response alone; what machine_text_limits judge."

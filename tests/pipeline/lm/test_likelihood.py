@@ -9,7 +9,6 @@ from pipeline.chapters import tell
 from pipeline.errors import ModelError
 from pipeline.likelihood import (
     ROWS_PER_SHARD,
-    TOKENS_SHOWN,
     LikelihoodSettings,
     LikelihoodStage,
 )
@@ -17,6 +16,7 @@ from pipeline.lm import score as scoring
 from pipeline.lm.states import Reading
 from pipeline.loading import load
 from pipeline.recipe import LanguageModel, Score, Weights
+from pipeline.recipe.score import TOKENS_SHOWN
 from pipeline.run import stage_names
 from pipeline.score.parts import PARTS
 from pipeline.score.stage import ScoreStage
