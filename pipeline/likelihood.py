@@ -118,7 +118,7 @@ class LikelihoodStage:
         frame = frame.slice(start, ROWS_PER_SHARD)
         wanted = frame.filter(pl.col("id").is_in(chosen))
         dtype = shard.option("dtype")
-        facts = {"scored": len(wanted)}
+        facts = {"scored": len(wanted), "dtype": dtype}
         if name := self.settings.lm.model:
             scores = self._scores(wanted, name, dtype, int(shard.option("max_tokens")))
             named = scores.rename(lambda column: f"{PREFIX}{column}")

@@ -125,7 +125,7 @@ def test_the_keys_of_json_answers_are_in_the_reference(tmp_path: Path):
         "dedup": dedup_files([tmp_path / "texts.jsonl"], tmp_path / "out", Dedup()),
         "audit": Audit(Path(), table, {}).to_json(),
         "score": Scored(
-            Path(), "m", "float32", "cpu", pl.DataFrame(schema=SCORES), pl.Series(), 0.0
+            Path(), "m", "float32", "cpu", 384, pl.DataFrame(schema=SCORES), pl.Series(), 0.0
         ).to_json(),
         "judge": Judged("grade", Judge(), 0, 0, {}, of_grades(marks, Judge()), bill, {}).to_json(),
         "verify": Report("r").to_json(),

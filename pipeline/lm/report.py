@@ -36,6 +36,7 @@ class Scored:
     model: str
     dtype: str
     device: str
+    max_tokens: int
     table: pl.DataFrame
     sources: pl.Series
     seconds: float
@@ -60,6 +61,7 @@ class Scored:
             "model": self.model,
             "dtype": self.dtype,
             "device": self.device,
+            "max_tokens": self.max_tokens,
             "scores": {name: self._spread(name) for name in _SHOWN},
             "machine_text_limits": self.limits,
             "seconds": round(self.seconds, 2),
@@ -79,7 +81,7 @@ class Scored:
         lines = [
             f"{self.path}: {answer['scored']:,} of {answer['rows']:,} rows scored by {self.model} "
             f"({self.dtype}, {self.device}) in {self.seconds:.1f} s",
-            f"cut to the window: {answer['cut']:,}; less likely with their prompt than without "
+            f"cut to {self.max_tokens:,} tokens: {answer['cut']:,}; less likely with their prompt than without "
             f"(IFD above 1): {answer['misaligned']:,}",
             *(f"not scored, {error}: {count:,}" for error, count in answer["errors"].items()),
             "",
@@ -110,11 +112,12 @@ def score_file(
     frame = frame if limit is None else frame.head(limit)
     assert settings.model is not None
     model = load_model(settings.model, settings.dtype, settings.device, cache)
+    window = settings.max_tokens or MAX_TOKENS
     with row_bar(len(frame)) if bar else nullcontext(None) as done:
         scores = score(
             model,
             rows_of(frame),
-            max_tokens=settings.max_tokens or MAX_TOKENS,
+            max_tokens=window,
             cache=cache,
             threads=cores(),
             done=done,
@@ -122,4 +125,4 @@ def score_file(
     table = frame.select("id").hstack(scores.select(list(SCORES)))
     seconds = time.perf_counter() - started
     name, sources = settings.model, frame["source"]
-    return Scored(path, name, model.dtype, model.device, table, sources, seconds)
+    return Scored(path, name, model.dtype, model.device, window, table, sources, seconds)

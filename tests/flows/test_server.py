@@ -6,10 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from prefect import flow
-from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows import artifacts
 from pipeline.release.verify import verify
 
 from .conftest import Server, until
@@ -53,6 +50,11 @@ def test_a_scheduled_run_ends_and_its_artifacts_come_back(
 def test_a_long_stage_moves_the_progress_while_it_works(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from prefect import flow
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    from flows import artifacts
+
     monkeypatch.setattr(artifacts, "_SECONDS_BEFORE", 0)
 
     @flow

@@ -2,29 +2,42 @@
 
 import io
 import time
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
 from pipeline import console
 from pipeline.console import BarProgress, LineProgress
+from pipeline.manifest import Manifest
+
+DONE = cast(Manifest, SimpleNamespace(rows_in=1, rows_out=1, seconds=2.0))
 
 
 def test_a_long_stage_says_how_far_it_is(capsys: pytest.CaptureFixture[str]):
-    said, until = "", time.monotonic() + 20
+    said = ""
+
+    def wait_for(line: str) -> None:
+        nonlocal said
+        until = time.monotonic() + 20
+        while f"{line}\n" not in said:
+            assert time.monotonic() < until, said
+            time.sleep(0.02)
+            said += capsys.readouterr().err
+
     with LineProgress(seconds_between=0.2) as progress:
         progress.started("dedup", 1)
-        while "dedup      0 of 1 shards\n" not in said and time.monotonic() < until:
-            said += capsys.readouterr().err
+        wait_for("dedup      0 of 1 shards")
+        progress.finished("dedup", DONE, True)
         progress.started("embed", 10)
         for _ in range(4):
             progress.advanced("embed")
-        while (
-            "embed      4 of 10 shards, about 0 s left\n" not in said and time.monotonic() < until
-        ):
-            said += capsys.readouterr().err
-    assert "dedup      0 of 1 shards\n" in said
-    assert "embed      4 of 10 shards, about 0 s left\n" in said
+        wait_for("embed      4 of 10 shards, about 0 s left")
+        progress.finished("embed", DONE, True)
+        time.sleep(0.5)
+    # Nothing more once a stage is done.
+    assert capsys.readouterr().err.endswith("embed              1 ->         1 rows  2.0 s\n")
 
 
 def test_shards_that_end_together_are_counted_from_the_beginning(monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,7 @@ from pipeline.lm import score as scoring
 from pipeline.lm.states import Reading
 from pipeline.loading import load
 from pipeline.recipe import LanguageModel, Score, Weights
-from pipeline.recipe.score import TOKENS_SHOWN
+from pipeline.recipe.score import MAX_TOKENS, TOKENS_SHOWN
 from pipeline.run import stage_names
 from pipeline.score.parts import PARTS
 from pipeline.score.stage import ScoreStage
@@ -43,6 +43,7 @@ def test_the_best_of_each_group_are_scored(
     assert kept["lm_error"].is_null().all()
     assert manifest.facts["all-00000-00"] == {
         "scored": 2,
+        "dtype": "float32",
         "max_tokens": 64,
         "cut": 0,
         "errors": 0,
@@ -136,6 +137,24 @@ def test_scores_that_decide_nothing_cost_less(
     assert found.factor == factor
 
 
+def test_a_run_reads_as_much_as_depends_on_it(
+    make_rows: Callable, run: Callable, tiny_folder: Path
+):
+    frame = make_rows([{"votes_rank": number / 10} for number in range(6)], np.eye(6))
+    lm = LanguageModel(model=str(tiny_folder), dtype="float32", device="cpu")
+    for weights, rows, window in ((Weights(), 2, TOKENS_SHOWN), (Weights(ifd=0.1), 3, MAX_TOKENS)):
+        settings = LikelihoodSettings(lm=lm, weights=weights, answers={"stem": 2})
+        _, _, manifest = run(LikelihoodStage(settings), frame)
+        facts = manifest.facts["all-00000-00"]
+        assert (facts["scored"], facts["max_tokens"]) == (rows, window)
+
+
+def test_a_card_reads_the_whole_window_in_float32(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pipeline.likelihood.resolve_device", lambda device: device)
+    lm = LanguageModel(model="m", device="cuda")
+    assert LikelihoodSettings(lm=lm, answers={}).max_tokens("float32") == MAX_TOKENS
+
+
 def test_a_learned_score_needs_rows_and_brings_its_own_window():
     reading = Reading("m", "0", (1,), 512, 8, "float32")
     lm = LanguageModel(model="m", device="cpu")
@@ -181,5 +200,5 @@ def test_explain_tells_what_the_model_made_of_a_row(
     told = {row["id"]: tell(tmp_path, manifest, {}, row)[0] for row in kept.iter_rows(named=True)}
     read = kept["lm_scored_tokens"][0]
     assert 0 < read < 100
-    assert told["r000"].endswith(f"100 tokens, cut to the window: {read} scored")
-    assert told["r001"].endswith("1 tokens, cut to the window: 1 scored")
+    assert told["r000"].endswith(f"100 tokens, {read} of them scored")
+    assert told["r001"].endswith("1 tokens, its prompt cut to the window")

@@ -63,7 +63,7 @@ def test_people_get_a_summary(call: Callable):
 
 def test_long_numbers_keep_apart():
     table = pl.DataFrame({name: [1e9] for name in SCORES}).with_columns(error=None, cut=False)
-    text = Scored(Path("x"), "m", "float32", "cpu", table, pl.Series(["s"]), 1.0).render()
+    text = Scored(Path("x"), "m", "float32", "cpu", 384, table, pl.Series(["s"]), 1.0).render()
     assert "1,000,000,000.000 1,000,000,000.000" in text
 
 
