@@ -89,8 +89,9 @@ def line(
     tokens = sum(2 * len(row.response) + len(row.prompt or []) + 1 for row in prepared)
     agreement = [""] * len(SHOWN)
     if found is not long:
+        each = np.arange(len(rows))  # a group of its own for the interval
         agreement = [
-            str(interval(rank_correlation, *ranked(found, long, column, sources), drawn(rows)))
+            str(interval(rank_correlation, *ranked(found, long, column, sources), each))
             for column in SHOWN
         ]
     return [name, f"{found['cut'].mean():.0%}", f"{tokens / len(rows):,.0f}", *agreement]
@@ -104,11 +105,6 @@ def ranked(
     place = pl.col("one", "other").rank() / pl.len()
     places = both.select(place.over("source"))
     return places["one"].to_numpy(), places["other"].to_numpy()
-
-
-def drawn(rows: list[Row]) -> np.ndarray:
-    """Each row is a group of its own for the interval."""
-    return np.arange(len(rows))
 
 
 if __name__ == "__main__":

@@ -118,12 +118,13 @@ class LikelihoodStage:
         frame = frame.slice(start, ROWS_PER_SHARD)
         wanted = frame.filter(pl.col("id").is_in(chosen))
         dtype = shard.option("dtype")
-        facts = {"scored": len(wanted), "dtype": dtype}
+        facts: dict[str, int | str] = {"scored": len(wanted)}
         if name := self.settings.lm.model:
             scores = self._scores(wanted, name, dtype, int(shard.option("max_tokens")))
             named = scores.rename(lambda column: f"{PREFIX}{column}")
             frame = _joined(frame, wanted, named)
             facts |= {
+                "dtype": dtype,
                 "max_tokens": int(shard.option("max_tokens")),
                 "cut": int(scores["cut"].sum()),
                 "errors": len(scores) - scores["error"].null_count(),

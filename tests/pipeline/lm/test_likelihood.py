@@ -7,11 +7,7 @@ import pytest
 
 from pipeline.chapters import tell
 from pipeline.errors import ModelError
-from pipeline.likelihood import (
-    ROWS_PER_SHARD,
-    LikelihoodSettings,
-    LikelihoodStage,
-)
+from pipeline.likelihood import ROWS_PER_SHARD, LikelihoodSettings, LikelihoodStage
 from pipeline.lm import score as scoring
 from pipeline.lm.states import Reading
 from pipeline.loading import load
