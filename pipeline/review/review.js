@@ -13,6 +13,7 @@
   let detail = null;
   let raw = false;
   let busy = false;
+  let saving = Promise.resolve(); // settles when the answer to the last decision is on the page
   let asked = 0;
 
   function make(name, text, properties) {
@@ -77,7 +78,7 @@
       if (row.changed) button.classList.add("changed");
       button.dataset.id = row.id;
       button.setAttribute("aria-current", String(row.id === current));
-      button.addEventListener("click", () => open(row.id));
+      button.addEventListener("click", () => saving.then(() => open(row.id)));
       const item = make("li");
       item.append(button);
       return item;
@@ -183,9 +184,14 @@
 
   // Decisions
 
-  async function decide(verdict, more, goOn) {
-    if (!detail || busy) return;
+  function decide(verdict, more, goOn) {
+    if (detail && !busy) saving = send(verdict, more, goOn);
+  }
+
+  async function send(verdict, more, goOn) {
     busy = true;
+    const field = document.activeElement;
+    field.blur(); // so that keys are heard while the answer is on its way
     const at = shown.findIndex((row) => row.id === detail.id);
     const next = shown[at + 1];
     try {
@@ -199,7 +205,7 @@
       else show(value);
       mark();
     } catch {
-      // the message is on the page; nothing was changed
+      field.focus(); // the message is on the page; nothing was changed
     } finally {
       busy = false;
     }
@@ -232,13 +238,21 @@
     (detail.response === null ? $("edit-prompt") : $("edit-response")).focus();
   }
 
-  const act = {
+  const acts = {
     accept: () => decide("accept", {}, true),
     reject: () => askReason("reject", "Why should it leave?"),
-    edit: () => detail && edit(),
-    flag: () => detail && (detail.flagged ? decide("unflag", {}, false) : askReason("flag", "Note (optional)")),
+    edit,
+    flag: () => (detail.flagged ? decide("unflag", {}, false) : askReason("flag", "Note (optional)")),
     clear: () => decide("clear", {}, false),
   };
+
+  // A key that comes before the answer to the last decision waits for it. It was meant for the row
+  // that was on the page then: when the page has gone on, it is dropped, never put on the next row.
+  async function act(name) {
+    const id = detail?.id;
+    await saving;
+    if (id && detail.id === id && current === id) acts[name]();
+  }
 
   $("reason-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -253,17 +267,19 @@
   $("editor").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("editor").requestSubmit();
   });
-  for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => act[button.dataset.do]());
+  for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => act(button.dataset.do));
   for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", close);
   $("help-button").addEventListener("click", () => $("help").showModal());
 
-  function step(by) {
+  async function step(by) {
+    await saving;
     const at = shown.findIndex((row) => row.id === current);
     const to = shown[Math.min(shown.length - 1, Math.max(0, at + by))];
     if (to) open(to.id);
   }
 
-  function nextOpen() {
+  async function nextOpen() {
+    await saving;
     const at = shown.findIndex((row) => row.id === current);
     const found = [...shown.slice(at + 1), ...shown.slice(0, at + 1)].find((row) => !row.mine);
     if (found) open(found.id);
@@ -271,7 +287,7 @@
 
   const keys = {
     j: () => step(1), k: () => step(-1), n: nextOpen,
-    a: act.accept, r: act.reject, e: act.edit, f: act.flag, u: act.clear,
+    a: () => act("accept"), r: () => act("reject"), e: () => act("edit"), f: () => act("flag"), u: () => act("clear"),
     m: () => { raw = !raw; if (detail) turns(); },
     "/": () => $("search").focus(),
     "?": () => $("help").showModal(),

@@ -83,7 +83,6 @@ def press(watch: Watch, key: str) -> None:
     """Press a key and wait until the page has its answer."""
     with watch.page.expect_response(lambda answer: "/api/decide" in answer.url):
         watch.page.keyboard.press(key)
-    watch.page.wait_for_load_state("networkidle")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -188,6 +187,40 @@ def test_ten_rows_are_judged_the_server_is_killed_and_nothing_is_lost(browser, m
     from pipeline.release.verify import verify
 
     assert verify(Path(again.release)).problems == []
+
+
+def test_keys_that_outrun_the_server_are_of_the_row_that_was_seen(browser, made):
+    """A key waits for the decision before it, and is dropped when the page has gone on from its row."""
+    space, _, _ = made
+    ledger = ledger_of(space.root)
+    ledger.unlink(missing_ok=True)
+    with serving(space.root, "cyd") as (address, _):
+        watch = Watch(browser)
+        watch.page.add_init_script(
+            """const straight = window.fetch;
+            window.fetch = async (path, ...more) => {
+                if (path.includes("/api/decide")) await new Promise(go => setTimeout(go, 300));
+                return straight(path, ...more);
+            };"""
+        )
+        open_page(watch, address)
+        order = [item.get_attribute("data-id") for item in watch.page.locator("#rows button").all()]
+        watch.page.keyboard.press("f")
+        watch.page.keyboard.type("look again")
+        watch.page.keyboard.press("Enter")
+        watch.page.keyboard.press("a")  # the flag is on its way; this is for the same row
+        at_row(watch, order[1])
+        watch.page.keyboard.press("a")
+        watch.page.keyboard.press("a")  # once too often: the next row was not seen yet
+        at_row(watch, order[2])
+        watch.page.keyboard.press("j")
+        at_row(watch, order[3])
+        assert watch.page.inner_text("#progress") == "2 of 11 judged"
+        assert watch.said == []
+        watch.context.close()
+    found = [(entry.id, entry.verdict) for entry in Ledger(ledger).entries()]
+    assert found == [(order[0], "flag"), (order[0], "accept"), (order[1], "accept")]
+    ledger.unlink()
 
 
 def test_hostile_markdown_is_shown_and_leads_nowhere(browser, made):
