@@ -113,19 +113,21 @@ def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
 
 
 def resolve_dtype(dtype: str, device: str = "auto") -> str:
-    """Turn `auto` into bfloat16 where the device multiplies in it, else float32."""
+    """Turn `auto` into bfloat16 where the device multiplies faster in it, else float32."""
     if dtype != "auto":
         return dtype
-    return "bfloat16" if _has_bfloat16(resolve_device(device)) else "float32"
+    return "bfloat16" if _bfloat16_pays(resolve_device(device)) else "float32"
 
 
 @functools.cache
-def _has_bfloat16(device: str) -> bool:
+def _bfloat16_pays(device: str) -> bool:
     if device != "cpu":
         import torch
 
         return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    return not processor().isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+    # Intel's AVX-512 has products in bfloat16, too, but at half the speed of those in float32.
+    pays = {"amx_bf16"} if "GenuineIntel" in processor() else {"avx512_bf16", "bf16"}
+    return not processor().isdisjoint(pays)
 
 
 def resolve_device(device: str) -> str:

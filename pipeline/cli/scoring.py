@@ -24,7 +24,7 @@ def score(
     ] = MAX_TOKENS,
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        typer.Option(help="auto: bfloat16 where the device multiplies in it."),
+        typer.Option(help="auto: bfloat16 where the device multiplies faster in it."),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto",
     limit: Annotated[int | None, typer.Option(min=1, help="Score the first rows alone.")] = None,

@@ -61,7 +61,7 @@ class Embed(Part):
         default=4, ge=1, description="Rows of full length in a batch; of shorter ones more."
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the device multiplies in it."
+        default="auto", description="auto: bfloat16 where the device multiplies faster in it."
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
 

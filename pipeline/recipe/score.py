@@ -78,7 +78,7 @@ class LanguageModel(Part):
         "limits.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the device multiplies in it."
+        default="auto", description="auto: bfloat16 where the device multiplies faster in it."
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, mps, ...")
 

@@ -363,16 +363,27 @@ def test_what_a_library_says_becomes_one_sentence():
     assert in_short(ValueError("x" * 300)) == "x" * 200 + "…"
 
 
-def test_the_number_type_is_the_devices(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("words", "dtype"),
+    [
+        ("GenuineIntel amx_bf16 avx512_bf16", "bfloat16"),
+        ("GenuineIntel avx512_bf16", "float32"),  # has such products, and is slower in them
+        ("AuthenticAMD avx512_bf16", "bfloat16"),
+        ("AuthenticAMD avx2", "float32"),
+        ("bf16 sve", "bfloat16"),  # ARM, whose maker is not named
+        ("", "float32"),
+    ],
+)
+def test_the_number_type_is_the_devices(monkeypatch: pytest.MonkeyPatch, words: str, dtype: str):
     import torch
 
     monkeypatch.setattr(encoder, "resolve_device", lambda device: device)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
-    monkeypatch.setattr(encoder, "processor", lambda: frozenset(["amx_bf16"]))
-    encoder._has_bfloat16.cache_clear()
+    monkeypatch.setattr(encoder, "processor", lambda: frozenset(words.split()))
+    encoder._bfloat16_pays.cache_clear()
     found = [encoder.resolve_dtype("auto", device) for device in ("cpu", "cuda", "mps")]
-    encoder._has_bfloat16.cache_clear()
-    assert found == ["bfloat16", "float32", "float32"]
+    encoder._bfloat16_pays.cache_clear()
+    assert found == [dtype, "float32", "float32"]
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
