@@ -33,7 +33,16 @@ from pipeline.manifest import (
     write_json,
 )
 from pipeline.recipe import Recipe
-from pipeline.release import attribution, card, croissant, decisions, edits, folder, gates
+from pipeline.release import (
+    attribution,
+    card,
+    croissant,
+    decisions,
+    edits,
+    folder,
+    gates,
+    scoring,
+)
 from pipeline.release.diff import diff
 from pipeline.release.rows import SPLITS, jsonl_line, picked, split_tables
 from pipeline.tables import TABLES_FOLDER
@@ -41,7 +50,7 @@ from pipeline.tables import TABLES_FOLDER
 logger = logging.getLogger(__name__)
 
 SIDE_PRODUCTS = ("signatures",)  # stages whose rows do not go on to the next
-_BUILD_VERSION = 6  # raised when the same run gives another release
+_BUILD_VERSION = 7  # raised when the same run gives another release
 
 
 @dataclass(frozen=True)
@@ -250,6 +259,7 @@ def _describe(
         "refilled": said.get("refilled") or {},
         "certificate": said.get("certificate") or {},
         "basis": said.get("basis"),
+        "scores": scoring.describe(manifests, recipe, rows),
         "funnel": [
             {
                 "stage": item.stage,

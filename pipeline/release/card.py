@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import yaml
 
-from pipeline.release.card_text import COLUMNS, LIMITS, REPRODUCE, intro, quoted, table
+from pipeline.release import scoring
+from pipeline.release.card_text import COLUMNS, REPRODUCE, intro, limits, quoted, table
 from pipeline.release.escape import code, markdown
 from pipeline.release.licences import Licence, Summary, parse, summarise
 from pipeline.release.rows import SPLITS
@@ -30,10 +31,11 @@ def render(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
         _funnel(manifest),
         _groups(manifest, rows),
         _licences(licences, len(rows)),
+        scoring.render(manifest["scores"]),
         _picking(manifest, rows),
         _gates(manifest),
         _columns(rows),
-        LIMITS,
+        limits(manifest["recipe"]),
         REPRODUCE.format(
             digest=manifest["recipe_digest"],
             seed=manifest["seed"],

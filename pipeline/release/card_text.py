@@ -43,7 +43,7 @@ COLUMNS = {
     "review": "accepted or edited by a reviewer; null where nobody judged it",
 }
 
-LIMITS = """\
+_LIMITS = """\
 ## Known limits
 
 - Votes are what readers liked, not what is true: no answer was checked for facts, and old answers
@@ -51,8 +51,7 @@ LIMITS = """\
 - The rules look for one language and for the habits of a few sites; what is rare there is rare here.
 - This is no safety training: apart from what the sources mark and the rules catch, nothing teaches
   a model to refuse.
-- Not checked yet: whether a row is found in an evaluation set, whether its text was written by a
-  machine, and what a model trained on this set can do.
+{checks}
 - Links and images were removed; an answer that leaned on them may have lost something.
 """
 
@@ -85,6 +84,21 @@ Cite this release by its name and version, and credit the authors named in
 }}
 ```
 """
+
+
+def limits(recipe: Mapping[str, Any]) -> str:
+    """Say what the set cannot promise; which checks were left out is read from its recipe."""
+    checks = []
+    if not recipe["contamination"]["against"] and not recipe["gates"]["evaluation"]:
+        checks.append("whether a row is found in an evaluation set")
+    if not recipe["score"]["lm"]["machine_text_limits"]:
+        checks.append(
+            "whether a text was written by a machine, beyond what the rules of its source say of bots, "
+            "phrases and dates"
+        )
+    checks.append("what a model trained on this set can do")
+    listed = "; ".join(checks)
+    return _LIMITS.format(checks=f"- Not checked: {listed}.")
 
 
 def intro(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:

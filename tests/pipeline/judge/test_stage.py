@@ -186,6 +186,7 @@ def test_a_whole_run_with_a_judge(serve, sample: Path, tmp_path: Path) -> None:
     story = explain(Path(result.run), judged["id"][0], stage_names(load("sample", words)))
     (chapter,) = [chapter for chapter in story.chapters if chapter.stage == "judge"]
     assert chapter.lines[0].startswith("mark ")
+    assert f"The judge <code>m</code> marked {judged['mark'].count():,} rows" in card
     calls = served.calls
     shutil.rmtree(Path(result.run) / "judge")
     again = curate(load("sample", words), sample, space)

@@ -6,8 +6,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 from pipeline import loading as recipes
+from pipeline.manifest import Manifest
+from pipeline.release import scoring
 from pipeline.release.attribution import render
 from pipeline.release.build import build
+from pipeline.release.card_text import limits
 from pipeline.release.escape import address, code, markdown
 from pipeline.release.licences import parse, refused, summarise
 
@@ -101,6 +104,43 @@ def test_the_card_counts(run, tiny, tmp_path):
     assert "| <code>CC BY-SA 4.0</code> | CC-BY-SA-4.0 | 2 | 40.0% | share alike |" in text
     assert f"**Part of this set comes without a public licence** ({reddit})" in text
     assert "| random | 0.50 | 1 | 1,234 |" in text
+
+
+def test_the_card_tells_how_rows_were_scored(run, tiny, tmp_path):
+    text = release_text(run, tiny, tmp_path, "README.md")
+    assert "| votes | 0.35 | 4 |" in text  # all but the test prompt
+    assert "| fit | 0.25 | 0 |" in text
+    assert "language model" not in text
+    assert "whether a row is found in an evaluation set" in text
+
+
+def test_the_card_tells_what_a_machine_chose_for_its_language_model(tiny):
+    words = {"lm": {"model": "<m>", "machine_text_limits": {"reddit": 9}}, "weights": {"ifd": 0.5}}
+    recipe = recipes.parse(TINY | {"score": words, "gates": {"evaluation": ["e.jsonl"]}}, "tiny")
+    piece = {"scored": 600, "dtype": "float32", "max_tokens": 112, "cut": 400, "errors": 1}
+    judged = {"judged": 7, "failures": {"no_verdict": 2}}
+    manifests = [
+        Manifest("likelihood", "", [], 2000, 2000, facts={"a": piece, "b": piece | {"cut": 50}}),
+        Manifest("judge", "", [], 2000, 2000, facts={"all": judged}),
+    ]
+    rows = pl.DataFrame(
+        {
+            "split": ["train", "validation", "test"],
+            "quality_parts": [{"votes": 0.5, "ifd": 0.1}, {"votes": None, "ifd": 0.2}, None],
+        }
+    )
+    scores = scoring.describe(manifests, recipe, rows)
+    assert scores["parts"] == {
+        "votes": {"weight": 0.35, "rows": 1},
+        "ifd": {"weight": 0.5, "rows": 2},
+    }
+    text = scoring.render(scores)
+    assert "<code>&lt;m&gt;</code> read 1,200 of the 2,000 rows of the pool in float32" in text
+    assert "up to 112 tokens; 450 were longer" in text
+    assert "Of 2 it gave no numbers." in text
+    assert "The judge that the endpoint serves marked 7 rows" in text
+    assert not re.search("evaluation set|machine", limits(recipe.model_dump(mode="json")))
+    assert scoring.render({"parts": {}}) == ""
 
 
 def test_each_spelling_of_a_licence_is_shown_as_the_column_has_it():
