@@ -64,3 +64,5 @@ def score(
         print_json(found.to_json())
     else:
         typer.echo(found.render())
+    if not found.scored:
+        raise typer.Exit(1)

@@ -49,12 +49,17 @@ class Scored:
         table = self.table.with_columns(self.sources.alias("source"))
         return replace(self, rate=rate, by=by, limits=thresholds(table, rate, by))
 
+    @property
+    def scored(self) -> int:
+        """How many rows have numbers."""
+        return self.table["error"].null_count()
+
     def to_json(self) -> dict[str, Any]:
         """Return the contract's object."""
         errors = self.table["error"].drop_nulls()
         return {
             "rows": len(self.table),
-            "scored": len(self.table) - len(errors),
+            "scored": self.scored,
             "cut": int(self.table["cut"].sum()),
             "errors": dict(errors.value_counts().sort("error").iter_rows()),
             "misaligned": int((self.table["ifd"] > 1).sum()),
@@ -84,18 +89,22 @@ class Scored:
             f"cut to {self.max_tokens:,} tokens: {answer['cut']:,}; less likely with their prompt than without "
             f"(IFD above 1): {answer['misaligned']:,}",
             *(f"not scored, {error}: {count:,}" for error, count in answer["errors"].items()),
-            "",
-            f"{'':<24} {'10 %':>11} {'median':>11} {'90 %':>11}",
         ]
-        for name, spread in answer["scores"].items():
-            numbers = " ".join(f"{'-' if v is None else f'{v:,.3f}':>11}" for v in spread.values())
-            lines.append(f"{name:<24} {numbers}")
+        if self.scored:
+            lines += ["", f"{'':<24} {'10 %':>11} {'median':>11} {'90 %':>11}"]
+            lines += [_line(name, spread) for name, spread in answer["scores"].items()]
         if self.rate is not None:
             lines += ["", f"{self.by} that {self.rate:.1%} of a source lie {SIDES[self.by]}:"]
         for source, limit in self.limits.items():
             told = f"{limit:.4f}" if limit is not None else "too few rows for this rate"
             lines.append(f"  {source}: {told}")
         return "\n".join(lines)
+
+
+def _line(name: str, spread: dict[str, float | None]) -> str:
+    digits = 0 if name == "tokens" else 3
+    numbers = ("-" if value is None else f"{value:,.{digits}f}" for value in spread.values())
+    return " ".join([f"{name:<24}", *(f"{number:>11}" for number in numbers)])
 
 
 def score_file(

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,17 @@ def test_people_get_a_summary(call: Callable):
     text = call("--limit", "3", "--max-tokens", "64")
     assert "2 of 3 rows scored" in text
     assert "not scored, the response is empty: 1" in text
+    assert re.search(r"^tokens +9 +10 +12$", text, re.M)
     assert "ifd_perplexity" in text
+
+
+def test_a_file_without_a_row_to_score_is_no_success(tiny_folder: Path, tmp_path: Path):
+    file = tmp_path / "empty.jsonl"
+    file.write_text('{"prompt": "a", "response": ""}\n')
+    words = ["score", str(file), "--model", str(tiny_folder), "--workspace", str(tmp_path)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "not scored, the response is empty: 1"
 
 
 def test_long_numbers_keep_apart():
