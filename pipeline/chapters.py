@@ -179,19 +179,21 @@ def _scored(stage: Path, manifest: Manifest, before: Row, here: Row) -> list[str
     named = [f"{name} {_number(value)}" for name, value in parts.items() if value is not None]
     lines = [f"quality {_number(here.get('quality'))}: {', '.join(named)}".rstrip(": ")]
     counted = [share for share in shares(stage, here) or () if share.adds is not None]
-    lines += [_part(share) for share in counted]
+    total = sum(share.weight for share in counted)
+    lines += [_part(share, total) for share in counted]
     known = {share.part for share in counted}
     absent = [name for name, value in parts.items() if value is None and name not in known]
     return [*lines, f"without evidence: {', '.join(absent)}"] if absent else lines
 
 
-def _part(share: Share) -> str:
-    """Say what became of one part."""
+def _part(share: Share, total: float) -> str:
+    """Say what became of one part; the parts that count have `total` weight together."""
     if share.measured is None or share.value is None:
         said = f"not measured, counts as {share.counts:.3f}, the middle of its group,"
     else:
         said = f"measured {share.measured:>9.4g}, as a part {share.value:.3f},"
-    return f"{share.part:<10} {said} weight {share.weight:.2f}, adds {share.adds:.3f}"
+    weight = f"{share.weight:.2f} of {total:.2f}"
+    return f"{share.part:<10} {said} weight {weight}, adds {share.adds:.3f}"
 
 
 def shares(stage: Path, here: Row) -> list[Share] | None:

@@ -61,10 +61,11 @@ class Story:
     def render(self) -> str:
         """Write the story as plain text."""
         text = [f"{one_line(self.id)}: {self.verdict}", ""]
+        wide = max((len(chapter.stage) for chapter in self.chapters), default=0)
         for chapter in self.chapters:
             first, *rest = chapter.lines or [""]
-            text.append(f"{chapter.stage:<9} {chapter.verdict:<7} {first}".rstrip())
-            text += [f"{'':<18}{line}" for line in rest]
+            text.append(f"{chapter.stage:<{wide}} {chapter.verdict:<7} {first}".rstrip())
+            text += [f"{'':<{wide + 9}}{line}" for line in rest]
         if self.releases:
             text += ["", *(f"Released in {name}." for name in self.releases)]
         return "\n".join(text)

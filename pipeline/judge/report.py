@@ -137,7 +137,9 @@ def _grades(result: Mapping[str, Any]) -> list[str]:
             f"{said(length['correlation'])}"
         )
     if result["cut"]:
-        lines.append(f"{result['cut']:,} rows were too long and judged without their middle")
+        lines.append(
+            f"{result['cut']:,} rows were too long and shown to the judge without their middle"
+        )
     return lines
 
 

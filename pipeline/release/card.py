@@ -35,7 +35,7 @@ def render(manifest: Mapping[str, Any], rows: pl.DataFrame) -> str:
         _picking(manifest, rows),
         _gates(manifest),
         _columns(rows),
-        limits(manifest["recipe"]),
+        limits(manifest["recipe"], rows["source"].unique()),
         REPRODUCE.format(
             digest=manifest["recipe_digest"],
             seed=manifest["seed"],

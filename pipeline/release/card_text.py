@@ -86,14 +86,16 @@ Cite this release by its name and version, and credit the authors named in
 """
 
 
-def limits(recipe: Mapping[str, Any]) -> str:
+def limits(recipe: Mapping[str, Any], sources: Collection[str]) -> str:
     """Say what the set cannot promise; which checks were left out is read from its recipe."""
     checks = []
     if not recipe["contamination"]["against"] and not recipe["gates"]["evaluation"]:
         checks.append("whether a row is found in an evaluation set")
-    if not recipe["score"]["lm"]["machine_text_limits"]:
+    limited = recipe["score"]["lm"]["machine_text_limits"]
+    if free := sorted(set(sources) - set(limited)):
+        of = f" of {', '.join(free)}" if limited else ""
         checks.append(
-            "whether a text was written by a machine, beyond what the rules of its source say of bots, "
+            f"whether a text{of} was written by a machine, beyond what the rules of its source say of bots, "
             "phrases and dates"
         )
     checks.append("what a model trained on this set can do")

@@ -12,8 +12,8 @@
   let current = null; // id
   let detail = null;
   let raw = false;
-  let busy = false;
-  let saving = Promise.resolve(); // settles when the answer to the last decision is on the page
+  let saving = null; // the decision on its way: a promise of whether it was saved
+  let waiting = false;
   let asked = 0;
 
   function make(name, text, properties) {
@@ -38,7 +38,7 @@
     try {
       answer = await fetch(path, options);
     } catch {
-      complain("Not saved: the server does not answer. Start thousand review again and open the address that it prints.");
+      complain(`${body ? "Not saved: the" : "The"} server does not answer. Start thousand review again and open the address that it prints.`);
       throw new Error("no answer");
     }
     const value = await answer.json().catch(() => ({ error: `The server failed (${answer.status}).` }));
@@ -78,7 +78,7 @@
       if (row.changed) button.classList.add("changed");
       button.dataset.id = row.id;
       button.setAttribute("aria-current", String(row.id === current));
-      button.addEventListener("click", () => saving.then(() => open(row.id)));
+      button.addEventListener("click", () => afterSaving(() => open(row.id)));
       const item = make("li");
       item.append(button);
       return item;
@@ -111,17 +111,25 @@
     mark();
     close();
     if (!id) {
+      detail = null;
       $("row").hidden = true;
       $("empty").hidden = false;
       return;
     }
     const mine = ++asked;
-    const value = await ask(`/api/row?id=${encodeURIComponent(id)}`);
-    if (mine === asked) show(value);
+    try {
+      const value = await ask(`/api/row?id=${encodeURIComponent(id)}`);
+      if (mine === asked) show(value);
+    } catch {
+      if (mine !== asked) return;
+      current = detail && detail.id; // which is still on the page
+      mark();
+    }
   }
 
   function show(value) {
     detail = value;
+    current = value.id;
     $("row").hidden = false;
     $("empty").hidden = true;
     $("place").textContent = `${shown.findIndex((row) => row.id === value.id) + 1} of ${shown.length} · ${value.split} · ${value.group} · ${value.domain}`;
@@ -184,14 +192,26 @@
 
   // Decisions
 
+  // While a decision is on its way, one command waits for it, and is dropped if nothing was saved.
+  // Those after it are dropped: they could be letters of a text.
+  async function afterSaving(command) {
+    if (saving) {
+      if (waiting) return;
+      waiting = true;
+      const saved = await saving;
+      waiting = false;
+      if (!saved) return;
+    }
+    command();
+  }
+
   function decide(verdict, more, goOn) {
-    if (detail && !busy) saving = send(verdict, more, goOn);
+    if (detail && !saving) saving = send(verdict, more, goOn).finally(() => { saving = null; });
   }
 
   async function send(verdict, more, goOn) {
-    busy = true;
     const field = document.activeElement;
-    field.blur(); // so that keys are heard while the answer is on its way
+    field?.blur(); // so that keys are heard while the answer is on its way
     const at = shown.findIndex((row) => row.id === detail.id);
     const next = shown[at + 1];
     try {
@@ -204,10 +224,10 @@
       if (goOn && next) await open(next.id);
       else show(value);
       mark();
+      return true;
     } catch {
-      field.focus(); // the message is on the page; nothing was changed
-    } finally {
-      busy = false;
+      field?.focus(); // the message is on the page; nothing was changed
+      return false;
     }
   }
 
@@ -246,12 +266,10 @@
     clear: () => decide("clear", {}, false),
   };
 
-  // A key that comes before the answer to the last decision waits for it. It was meant for the row
-  // that was on the page then: when the page has gone on, it is dropped, never put on the next row.
-  async function act(name) {
+  // A command is for the row that is on the page when it is given, and never for the one after it.
+  function act(name) {
     const id = detail?.id;
-    await saving;
-    if (id && detail.id === id && current === id) acts[name]();
+    afterSaving(() => { if (id && detail.id === id && current === id) acts[name](); });
   }
 
   $("reason-form").addEventListener("submit", (event) => {
@@ -271,29 +289,30 @@
   for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", close);
   $("help-button").addEventListener("click", () => $("help").showModal());
 
-  async function step(by) {
-    await saving;
+  function step(by) {
     const at = shown.findIndex((row) => row.id === current);
     const to = shown[Math.min(shown.length - 1, Math.max(0, at + by))];
     if (to) open(to.id);
   }
 
-  async function nextOpen() {
-    await saving;
+  function nextOpen() {
     const at = shown.findIndex((row) => row.id === current);
     const found = [...shown.slice(at + 1), ...shown.slice(0, at + 1)].find((row) => !row.mine);
     if (found) open(found.id);
   }
 
   const keys = {
-    j: () => step(1), k: () => step(-1), n: nextOpen,
+    j: () => afterSaving(() => step(1)), k: () => afterSaving(() => step(-1)), n: () => afterSaving(nextOpen),
     a: () => act("accept"), r: () => act("reject"), e: () => act("edit"), f: () => act("flag"), u: () => act("clear"),
     m: () => { raw = !raw; if (detail) turns(); },
     "/": () => $("search").focus(),
     "?": () => $("help").showModal(),
   };
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !$("help").open) return close();
+    if (event.key === "Escape" && !$("help").open) {
+      if (!saving) close();
+      return;
+    }
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
     if (typing || $("help").open || event.ctrlKey || event.metaKey || event.altKey) return;
     if (keys[event.key]) {

@@ -89,7 +89,7 @@ def test_the_story_of_a_row_takes_its_score_apart_and_the_parts_add_up(make_rows
         assert parts["votes"]["adds"] == pytest.approx(share * row["quality_parts"]["votes"])
         if row["accepted"] is None:
             (line,) = [line for line in chapter["lines"] if line.startswith("accepted")]
-            assert "counts as 0.429, the middle of its group" in line
+            assert "counts as 0.429, the middle of its group, weight 0.20 of 1.10" in line
             assert parts["accepted"]["adds"] == pytest.approx(0.2 / 1.1 * 3 / 7)
         shown = [float(line.split("adds ")[1]) for line in chapter["lines"] if "adds" in line]
         assert sum(shown) == pytest.approx(row["quality"], abs=0.003)

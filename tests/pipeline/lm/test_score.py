@@ -18,6 +18,7 @@ from pipeline.errors import ModelError, in_short
 from pipeline.lm import formulas, forward, multiply
 from pipeline.lm import load as loading
 from pipeline.lm import score as scoring
+from pipeline.lm.find import find_model
 from pipeline.lm.load import CausalModel, load_model
 from pipeline.lm.rows import Row, prepare
 from pipeline.lm.score import SCORES, rows_of, score
@@ -250,6 +251,9 @@ def test_wrong_models_say_what_is_missing(
     bare = shutil.copytree(tiny_folder, tmp_path / "bare")
     for path in bare.glob("*token*"):
         path.unlink()
+    with pytest.raises(ModelError, match=r"has no tokenizer: no tokenizer\.json"):
+        find_model(str(bare))
+    (bare / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="has no tokenizer that can be read"):
         load_model(str(bare))
     broken = shutil.copytree(tiny_folder, tmp_path / "broken")

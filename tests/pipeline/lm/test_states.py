@@ -1,6 +1,7 @@
 """What a language model makes of responses, from the model to a learned score in a run."""
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -23,6 +24,7 @@ from pipeline.lm.states import Reading, states
 from pipeline.lm.template import turns_of
 from pipeline.loading import load as load_recipe
 from pipeline.recipe import Embed, LanguageModel, Score, Weights
+from pipeline.release import scoring
 from pipeline.run import stage_names
 from pipeline.score import learned
 from pipeline.score.learned import COLUMNS, STATE, Learned, load, save
@@ -94,6 +96,7 @@ def made(folder: Path, model: CausalModel, name: str, out: Path) -> Learned:
     about = {
         "embedding": learned.embedding_of(Embed()),
         "language_model": asdict(reading),
+        "trained_on": {"rows": 300, "groups": 6, "grouped_by": "sites"},
     }
     save(train(data, about), out)
     return load(out)
@@ -117,13 +120,20 @@ def test_a_run_reads_the_best_rows_and_scores_them_alone(
     frame = make_rows(
         [{"votes_rank": n / 10, "response": text} for n, text in enumerate(TEXTS)], np.eye(5)
     )
-    kept, _, _ = run(stage(tmp_path / "m", stem=3), frame)
+    kept, _, manifest = run(stage(tmp_path / "m", stem=3), frame)
     assert kept.filter(pl.col(STATE).is_not_null())["id"].to_list() == ["r002", "r003", "r004"]
     assert "lm_loss" not in kept.columns  # nobody asked for it
     values = learned.measure(kept, model)
     assert values.is_null().to_list() == [True, True, False, False, False]
     scored, _, _ = run(ScoreStage(Score(learned=str(tmp_path / "m"))), kept)
     assert STATE not in scored.columns
+    recipe = load_recipe("sample", [f"score.learned={tmp_path / 'm'}"])
+    said = scoring.describe([manifest], recipe, scored.with_columns(split=pl.lit("train")))
+    assert said["language_model"] is None
+    assert said["parts"]["learned"] == {"weight": 0.5, "rows": 3}
+    text = scoring.render(said)
+    assert "trained on 300 labelled rows of 6 groups (sites)" in text
+    assert re.search(r"; for it <code>.*</code> read 3 rows\.$", text)
     narrow = kept.with_columns(pl.col(STATE).arr.head(3).list.to_array(3))
     with pytest.raises(ModelError, match="read for another learned score"):
         run(ScoreStage(Score(learned=str(tmp_path / "m"))), narrow)

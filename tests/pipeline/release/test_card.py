@@ -115,8 +115,10 @@ def test_the_card_tells_how_rows_were_scored(run, tiny, tmp_path):
 
 
 def test_the_card_tells_what_a_machine_chose_for_its_language_model(tiny):
-    words = {"lm": {"model": "<m>", "machine_text_limits": {"reddit": 9}}, "weights": {"ifd": 0.5}}
-    recipe = recipes.parse(TINY | {"score": words, "gates": {"evaluation": ["e.jsonl"]}}, "tiny")
+    score = {"lm": {"model": "<m>", "machine_text_limits": {"reddit": 9}}, "weights": {"ifd": 0.5}}
+    asked = {"endpoint": "http://127.0.0.1:9/v1", "model": "j"}
+    words = {"score": score, "judge": asked, "gates": {"evaluation": ["e.jsonl"]}}
+    recipe = recipes.parse(TINY | words, "tiny")
     piece = {"scored": 600, "dtype": "float32", "max_tokens": 112, "cut": 400, "errors": 1}
     judged = {"judged": 7, "failures": {"no_verdict": 2}}
     manifests = [
@@ -135,12 +137,17 @@ def test_the_card_tells_what_a_machine_chose_for_its_language_model(tiny):
         "ifd": {"weight": 0.5, "rows": 2},
     }
     text = scoring.render(scores)
-    assert "<code>&lt;m&gt;</code> read 1,200 of the 2,000 rows of the pool in float32" in text
+    assert (
+        "<code>&lt;m&gt;</code> read 1,200 of the 2,000 rows that could still be picked, in float32"
+        in text
+    )
     assert "up to 112 tokens; 450 were longer" in text
     assert "Of 2 it gave no numbers." in text
-    assert "The judge that the endpoint serves marked 7 rows" in text
-    assert not re.search("evaluation set|machine", limits(recipe.model_dump(mode="json")))
-    assert scoring.render({"parts": {}}) == ""
+    assert "The judge <code>j</code> marked 7 rows (helpfulness, 1 to 6)." in text
+    said = limits(recipe.model_dump(mode="json"), {"reddit", "wikihow"})
+    assert "evaluation set" not in said
+    assert "whether a text of wikihow was written by a machine" in said
+    assert "machine" not in limits(recipe.model_dump(mode="json"), {"reddit"})
 
 
 def test_each_spelling_of_a_licence_is_shown_as_the_column_has_it():

@@ -80,7 +80,7 @@ def at_row(watch: Watch, name: str) -> None:
 
 
 def press(watch: Watch, key: str) -> None:
-    """Press a key and wait until the page has its answer."""
+    """Press a key and wait until the server has answered."""
     with watch.page.expect_response(lambda answer: "/api/decide" in answer.url):
         watch.page.keyboard.press(key)
 
@@ -189,37 +189,66 @@ def test_ten_rows_are_judged_the_server_is_killed_and_nothing_is_lost(browser, m
     assert verify(Path(again.release)).problems == []
 
 
+HELD = """
+const straight = window.fetch;
+window.held = null;  // a list: decisions wait in it; null: they go straight
+window.fetch = async (path, ...more) => {
+    if (window.held && path.includes("/api/decide")) await new Promise((...ends) => held.push(ends));
+    return straight(path, ...more);
+};
+window.hold = () => { window.held = []; };
+window.end = (place) => { for (const ends of window.held) ends[place](); window.held = null; };
+"""
+
+
 def test_keys_that_outrun_the_server_are_of_the_row_that_was_seen(browser, made):
-    """A key waits for the decision before it, and is dropped when the page has gone on from its row."""
+    """One key waits for the decision before it; it is dropped where the page has gone on, or failed."""
     space, _, _ = made
     ledger = ledger_of(space.root)
     ledger.unlink(missing_ok=True)
     with serving(space.root, "cyd") as (address, _):
         watch = Watch(browser)
-        watch.page.add_init_script(
-            """const straight = window.fetch;
-            window.fetch = async (path, ...more) => {
-                if (path.includes("/api/decide")) await new Promise(go => setTimeout(go, 300));
-                return straight(path, ...more);
-            };"""
-        )
+        watch.page.add_init_script(HELD)
         open_page(watch, address)
         order = [item.get_attribute("data-id") for item in watch.page.locator("#rows button").all()]
+
+        def while_held(*keys, answer):
+            watch.page.evaluate("hold()")
+            for key in keys:
+                watch.page.keyboard.press(key)
+            assert watch.page.evaluate("held.length") == 1
+            watch.page.evaluate("place => end(place)", ["saved", "failed"].index(answer))
+
         watch.page.keyboard.press("f")
-        watch.page.keyboard.type("look again")
-        watch.page.keyboard.press("Enter")
-        watch.page.keyboard.press("a")  # the flag is on its way; this is for the same row
+        while_held("Enter", "a", answer="saved")  # both for the row that was seen
         at_row(watch, order[1])
-        watch.page.keyboard.press("a")
-        watch.page.keyboard.press("a")  # once too often: the next row was not seen yet
+        while_held("a", "a", answer="saved")  # the second would be of a row that was not seen
         at_row(watch, order[2])
+        watch.page.keyboard.press("f")
+        while_held("Enter", "r", "a", "d", answer="saved")  # letters of a reason
+        watch.page.wait_for_selector("#reason-form:not([hidden])")
+        assert watch.page.input_value("#reason") == ""
+        watch.page.keyboard.press("Escape")
+        watch.page.keyboard.press("e")
+        watch.page.fill("#edit-response", "A better answer.")
+        for key in ("j", "a"):
+            while_held("Control+Enter", key, answer="failed")
+            watch.page.wait_for_selector("#message:not([hidden])")
+            assert watch.page.inner_text("#message").startswith("Not saved")
+            assert watch.page.input_value("#edit-response") == "A better answer."
+            assert watch.page.is_visible("#edit-response")
+        at_row(watch, order[2])
+        watch.page.route("**/api/row?*", lambda route: route.abort())
+        press(watch, "Control+Enter")
+        watch.page.locator("#changes ins").wait_for()
         watch.page.keyboard.press("j")
-        at_row(watch, order[3])
-        assert watch.page.inner_text("#progress") == "2 of 11 judged"
-        assert watch.said == []
+        watch.page.wait_for_selector("#message:not([hidden])")
+        assert watch.page.inner_text("#message").startswith("The server does not answer")
+        press(watch, "u")  # the row on the page is still the one that commands are for
         watch.context.close()
     found = [(entry.id, entry.verdict) for entry in Ledger(ledger).entries()]
-    assert found == [(order[0], "flag"), (order[0], "accept"), (order[1], "accept")]
+    first = [(order[0], "flag"), (order[0], "accept"), (order[1], "accept")]
+    assert found == [*first, *((order[2], verdict) for verdict in ("flag", "edit", "clear"))]
     ledger.unlink()
 
 
