@@ -53,8 +53,9 @@ def browser() -> Iterator[Any]:
     )
     if found is None:
         pytest.skip("needs Chromium on the PATH (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # as long as all else that waits for a page
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
         yield chromium

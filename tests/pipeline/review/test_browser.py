@@ -194,6 +194,7 @@ const straight = window.fetch;
 window.held = null;  // a list: decisions wait in it; null: they go straight
 window.fetch = async (path, ...more) => {
     if (window.held && path.includes("/api/decide")) await new Promise((...ends) => held.push(ends));
+    if (window.lost && path.includes("/api/row?")) throw new TypeError("lost");
     return straight(path, ...more);
 };
 window.hold = () => { window.held = []; };
@@ -203,6 +204,8 @@ window.end = (place) => { for (const ends of window.held) ends[place](); window.
 
 def test_keys_that_outrun_the_server_are_of_the_row_that_was_seen(browser, made):
     """One key waits for the decision before it; it is dropped where the page has gone on, or failed."""
+    from playwright.sync_api import expect
+
     space, _, _ = made
     ledger = ledger_of(space.root)
     ledger.unlink(missing_ok=True)
@@ -226,7 +229,8 @@ def test_keys_that_outrun_the_server_are_of_the_row_that_was_seen(browser, made)
         at_row(watch, order[2])
         watch.page.keyboard.press("f")
         while_held("Enter", "r", "a", "d", answer="saved")  # letters of a reason
-        watch.page.wait_for_selector("#reason-form:not([hidden])")
+        expect(watch.page.locator("#reason-label")).to_have_text("Why should it leave?")
+        assert watch.page.is_visible("#reason-form")
         assert watch.page.input_value("#reason") == ""
         watch.page.keyboard.press("Escape")
         watch.page.keyboard.press("e")
@@ -238,7 +242,7 @@ def test_keys_that_outrun_the_server_are_of_the_row_that_was_seen(browser, made)
             assert watch.page.input_value("#edit-response") == "A better answer."
             assert watch.page.is_visible("#edit-response")
         at_row(watch, order[2])
-        watch.page.route("**/api/row?*", lambda route: route.abort())
+        watch.page.evaluate("window.lost = true")
         press(watch, "Control+Enter")
         watch.page.locator("#changes ins").wait_for()
         watch.page.keyboard.press("j")
