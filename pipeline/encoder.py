@@ -125,7 +125,7 @@ def _bfloat16_pays(device: str) -> bool:
         import torch
 
         return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    # Intel's AVX-512 has products in bfloat16, too; a processor without AMX took twice as long for them.
+    # Intel's AVX-512 has products in bfloat16, too; the one without AMX that was measured is slower in them.
     pays = {"amx_bf16"} if "GenuineIntel" in processor() else {"avx512_bf16", "bf16"}
     return not processor().isdisjoint(pays)
 
