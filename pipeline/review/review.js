@@ -269,7 +269,7 @@
   // A command is for the row that is on the page when it is given, and never for the one after it.
   function act(name) {
     const id = detail?.id;
-    afterSaving(() => { if (id && detail.id === id && current === id) acts[name](); });
+    afterSaving(() => { if (id && detail?.id === id && current === id) acts[name](); });
   }
 
   $("reason-form").addEventListener("submit", (event) => {
